@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from headwater.errors import InvalidRequest
+from headwater.storage.clients import Clients
+from headwater.storage.table import Table
 
 _VERSION_OF_FILE = "?versionId="
 
@@ -149,11 +152,17 @@ class Places:
     registry_table: str
     lake_bucket: str
     artifacts_bucket: str
+    clients: Clients
     predictions_bucket: str = ""
     project: str = ""
     stack: str = ""
     account: str = ""
     region: str = ""
+
+    @cached_property
+    def table(self) -> Table:
+        """The table with the records of everything."""
+        return Table(self.registry_table, self.clients)
 
 
 class Reads(Protocol):

@@ -23,6 +23,7 @@ from headwater.features.online.reading import Lookup, ValueStatus, plan, read_on
 from headwater.features.online.store import OnlineStore
 from headwater.lake.types import DataVersion, PinnedCommit
 from headwater.registry.types import PackageFeature
+from headwater.storage.environment import CLIENTS
 
 
 def view(number: int) -> FeatureView:
@@ -62,7 +63,7 @@ class Lake:
 
 def materialise(path: Path, views: int) -> dict[str, Any]:
     """Rows a second, and the largest resident memory."""
-    lake, store = Lake(path), OnlineStore("features")
+    lake, store = Lake(path), OnlineStore("features", CLIENTS)
     made = Materialiser(lake, store, Registry(), lambda *_: "rows", lambda *_: (), now=lambda: NOW)  # type: ignore[arg-type]
     started, written = time.perf_counter(), 0
     for number in range(views):
@@ -77,7 +78,7 @@ def materialise(path: Path, views: int) -> dict[str, Any]:
 
 def read(views: int, count: int, repeats: int) -> dict[str, Any]:
     """Milliseconds of one read of ``count`` entities from each of ``views``, the median; and the values."""
-    store = OnlineStore("features")
+    store = OnlineStore("features", CLIENTS)
     wanted = [PackageFeature.of(view(number), f"f{place}") for number in range(views) for place in range(FEATURES)]
     instances = [{"entity": entity} for entity in entities_to_read(count)]
     times = []

@@ -25,6 +25,7 @@ from headwater.features.online.progress import ProgressOf, Run
 from headwater.features.online.reading import microseconds
 from headwater.features.online.sharding import Assignment, Shard, Sharding
 from headwater.features.online.store import OnlineStore
+from headwater.storage.environment import CLIENTS
 from headwater.values import Pointer
 
 
@@ -69,7 +70,7 @@ def measure(folder: Path, rows: int, size: int, milliseconds: float) -> dict[str
     with endpoint(STUB, milliseconds) as environment:
         os.environ.update(environment)
         started = time.perf_counter()
-        written = sharding.write(first, OnlineStore("features")).written
+        written = sharding.write(first, OnlineStore("features", CLIENTS)).written
         write_seconds = time.perf_counter() - started
     assert written == first.entities
     return {

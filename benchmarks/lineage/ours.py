@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from headwater.graph import Edge, Node, Places, Role, Told
 from headwater.lineage.index import Index
 from headwater.lineage.walking import Walker
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,8 +51,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--edges", type=int, default=0)
     given = parser.parse_args()
-    index = Index(Table("registry"))
-    walker = Walker(index, {}, Places(registry_table="registry", lake_bucket="", artifacts_bucket=""))
+    index = Index(Table("registry", CLIENTS))
+    walker = Walker(index, {}, Places(registry_table="registry", lake_bucket="", artifacts_bucket="", clients=CLIENTS))
     facts = wide(given.edges) if given.edges else chain(given.runs)
     started = time.perf_counter()
     for first in range(0, len(facts), 100):

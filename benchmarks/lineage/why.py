@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime
 
 from headwater.lineage.service import LineageService
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.lineage.conftest import SECOND, new_stack
 
 
@@ -30,7 +30,7 @@ def main() -> None:
             time.sleep(given.milliseconds / 1000)
 
         for name in ("s3", "dynamodb"):
-            client(name).meta.events.register_first(f"before-send.{name}", wait)
+            CLIENTS(name).meta.events.register_first(f"before-send.{name}", wait)
         times = []
         for _ in range(30):
             fresh, reads[0] = LineageService(stack.places), 0

@@ -33,6 +33,7 @@ from headwater.json_values import dumps
 from headwater.monitoring.log.service import Compaction
 from headwater.monitoring.log.store import CompactionStore
 from headwater.serving.types import hour_prefix
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.monitoring.logs import BUCKET, record
 from tests.unit.registry.cases import TABLE, make_table
@@ -116,7 +117,7 @@ def measure(count: int) -> None:
             somebody = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "none")
             os.environ |= {**json.loads(log.stdout.readline()), **somebody, "AWS_DEFAULT_REGION": "us-east-1"}
             make_table()
-            work = Compaction(CompactionStore(BUCKET, Table(TABLE)))
+            work = Compaction(CompactionStore(BUCKET, Table(TABLE, CLIENTS), CLIENTS))
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             start, cpu = time.perf_counter(), time.process_time()
             report = work.run(AT + timedelta(hours=1, minutes=7))

@@ -28,7 +28,7 @@ from headwater.monitoring.log.service import Compaction
 from headwater.monitoring.profiles.counting import profile_of
 from headwater.registry.types import BANK_FILE, DEFINITION_FILE, ESTIMATE_FILE, Package
 from headwater.serving.types import record_key
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.objects import Bucket
 from tests.unit.lake.world import ARTIFACTS
 from tests.unit.monitoring.data import scheme_of
@@ -72,7 +72,7 @@ def version(watched: Watched) -> None:
     described = Package.model_validate(
         {**package("run-1").model_dump(), "inputs": inputs, "columns": names, "categories": ("shop",)}
     )
-    bucket = Bucket(ARTIFACTS)
+    bucket = Bucket(ARTIFACTS, CLIENTS)
     at = bucket.put(f"runs/{MODEL}/run-1/package.json", described.model_dump_json().encode())
     product = Product(sources=(SOURCE,), models=(DECLARED,))
     kept = {BANK_FILE: bank.packed(), DEFINITION_FILE: product.model_dump_json().encode(),
@@ -87,7 +87,7 @@ def log_hour(count: int) -> None:
     """Log an hour of requests of one instance each."""
     columns = rows_of(count, count)
     start = datetime(DAY.year, DAY.month, DAY.day, 5, tzinfo=UTC)
-    s3 = client("s3")
+    s3 = CLIENTS("s3")
     for place in range(count):
         inputs = {name: float(columns[name][place]) for name in NUMBERS} | {"shop": str(columns["shop"][place])}
         prediction = {

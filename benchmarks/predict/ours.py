@@ -17,6 +17,7 @@ from headwater.serving.predictor import Predictor
 from headwater.serving.requests import columns
 from headwater.serving.service import Serving
 from headwater.serving.store import PredictionStore
+from headwater.storage.environment import CLIENTS
 
 
 class Loaded:
@@ -39,8 +40,8 @@ def load(directory: Path) -> None:
     global loaded
     loaded = Loaded(directory)
     log = WriteAtOnce(lambda _: None, on_failure=predict.report_unlogged)
-    PredictionStore("predictions")
-    services = predict.Services(Serving(loaded, OnlineStore("features")), log)  # type: ignore[arg-type]
+    PredictionStore("predictions", CLIENTS)
+    services = predict.Services(Serving(loaded, OnlineStore("features", CLIENTS)), log)  # type: ignore[arg-type]
     predict.services = lambda: services
 
 

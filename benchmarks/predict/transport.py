@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.predict.__main__ import ENVIRONMENT, ROOT
+from headwater.storage.environment import CLIENTS
 
 TRANSPORTS = ("sockets", "urllib3", "botocore's session", "botocore's client")
 
@@ -57,7 +58,6 @@ def measure(name: str, directory: Path, requests: int) -> dict[str, float]:
     from headwater.features.online.encoding import Row, pack
     from headwater.features.online.reading import online_key
     from headwater.features.online.store import OnlineStore, OnlineWrite
-    from headwater.storage.clients import client
     from headwater.storage.http.endpoints import Endpoints
 
     if name in ("urllib3", "botocore's session"):
@@ -71,11 +71,11 @@ def measure(name: str, directory: Path, requests: int) -> dict[str, float]:
     moment = round((now - timedelta(hours=1)).timestamp() * 1e6)
     row = Row(moment, moment, 1, tuple(features[f"delays.{feature}"] for feature in cases.FEATURES))
     key = online_key(("carrier",), (document["instances"][0]["carrier"],))
-    store = OnlineStore("features")
+    store = OnlineStore("features", CLIENTS)
     write = OnlineWrite(str(key), pack(row), int(now.timestamp()) + 86_400)
     store.write(str(package.features[0].version), [write])
     if name == "botocore's client":
-        dynamodb = client("dynamodb")
+        dynamodb = CLIENTS("dynamodb")
 
         def read(keys: Sequence[str], attributes: Sequence[str]) -> dict[str, dict[str, bytes]]:
             asked = {

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.versions.double import LAKE, Registry, Served
-from headwater.storage.clients import Clients, using
+from headwater.storage.clients import Clients
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
 
@@ -45,8 +45,7 @@ class Side:
 
     def dataset(self) -> Dataset:
         """The dataset as a new process sees it."""
-        with using(self._clients):
-            return Versions(LAKE, self._registry).dataset(DATASET)
+        return Versions(LAKE, self._registry, self._clients).dataset(DATASET)
 
     def timed(self, call: Callable[[Dataset], T]) -> tuple[dict[str, float], T]:
         """Seconds, and CPU seconds, of one call; and its answer."""

@@ -18,7 +18,7 @@ from headwater.alarms.events import AlarmEvent
 from headwater.alarms.muting import Mute
 from headwater.alarms.types import AlarmRecord, Group, Instance, Notification
 from headwater.declare.alarms import Alarms
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.table import ABSENT, Table
 
 QUEUE_NAME = "alarms"
@@ -42,8 +42,8 @@ class Timer:
 class AlarmStore:
     """Everything that the alarm manager remembers."""
 
-    def __init__(self, table: str | Table) -> None:
-        self._table = Table(table) if isinstance(table, str) else table
+    def __init__(self, table: Table) -> None:
+        self._table = table
 
     # Events and alarms.
 
@@ -257,6 +257,7 @@ class Queue:
 
     url: str
     """The SQS queue."""
+    clients: Clients
     _: KW_ONLY
     arn: str = ""
     """The queue's."""
@@ -271,11 +272,11 @@ class Queue:
             # A message that comes too early is sent on by its handler.
             message = {**message, "is_early": True} if delay > LONGEST_DELAY else message
             seconds = min(max(0, -(-int(delay.total_seconds() * 1000) // 1000)), 900)
-            client("sqs").send_message(QueueUrl=self.url, MessageBody=json.dumps(message), DelaySeconds=seconds)
+            self.clients("sqs").send_message(QueueUrl=self.url, MessageBody=json.dumps(message), DelaySeconds=seconds)
             return
-        at = datetime.now(UTC) + delay
+        at, scheduler = datetime.now(UTC) + delay, self.clients("scheduler")
         try:
-            client("scheduler").create_schedule(
+            scheduler.create_schedule(
                 Name=name,
                 GroupName=self.schedule_group,
                 ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
@@ -283,14 +284,14 @@ class Queue:
                 ActionAfterCompletion="DELETE",
                 Target={"Arn": self.arn, "RoleArn": self.role, "Input": json.dumps(message)},
             )
-        except client("scheduler").exceptions.ClientError as error:
+        except scheduler.exceptions.ClientError as error:
             if error_code(error) != "ConflictException":  # It was made before, and its answer was lost.
                 raise
 
 
-def declared_alarms(bucket: str) -> Alarms | None:
+def declared_alarms(bucket: str, clients: Clients) -> Alarms | None:
     """The routes and receivers that were deployed; None if none were."""
-    s3 = client("s3")
+    s3 = clients("s3")
     try:
         body = s3.get_object(Bucket=bucket, Key=DECLARED_KEY)["Body"].read()
     except s3.exceptions.ClientError as error:
@@ -300,9 +301,9 @@ def declared_alarms(bucket: str) -> Alarms | None:
     return Alarms.model_validate_json(body)
 
 
-def alarms_queue(prefix: str) -> str | None:
+def alarms_queue(prefix: str, clients: Clients) -> str | None:
     """The URL of a stack's queue of timers, by the beginning of its resources' names; None if there is none."""
-    sqs = client("sqs")
+    sqs = clients("sqs")
     try:
         return str(sqs.get_queue_url(QueueName=f"{prefix}{QUEUE_NAME}")["QueueUrl"])
     except sqs.exceptions.ClientError as error:
@@ -311,12 +312,12 @@ def alarms_queue(prefix: str) -> str | None:
         raise
 
 
-def deployed_alarms(names: Collection[str]) -> set[str]:
+def deployed_alarms(names: Collection[str], clients: Clients) -> set[str]:
     """The names, out of those given, that CloudWatch has a metric's alarm of.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html: a hundred names a call.
     """
-    cloudwatch, wanted, found = client("cloudwatch"), list(names), set()
+    cloudwatch, wanted, found = clients("cloudwatch"), list(names), set()
     for start in range(0, len(wanted), _MOST_NAMES):
         some = wanted[start : start + _MOST_NAMES]
         told = cloudwatch.describe_alarms(AlarmNames=some, MaxRecords=_MOST_NAMES)
@@ -329,11 +330,12 @@ class DeadLetterQueue:
     """The stack's queue of what was given up."""
 
     url: str
+    clients: Clients
 
     def send(self, message: dict[str, Any]) -> None:
         """Leave ``message`` for people to look at."""
         if self.url:
-            client("sqs").send_message(QueueUrl=self.url, MessageBody=json.dumps(message))
+            self.clients("sqs").send_message(QueueUrl=self.url, MessageBody=json.dumps(message))
 
 
 def _alarm(name: str) -> str:

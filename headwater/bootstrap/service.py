@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict
 
 from headwater.bootstrap.store import BucketMaker, check_key, who_and_where
+from headwater.storage.clients import Clients
 
 
 class Bootstrapped(BaseModel):
@@ -23,10 +24,8 @@ class Bootstrapped(BaseModel):
     commands: tuple[str, ...]
 
 
-def bootstrap(
-    stack: str, *, bucket: str | None = None, kms_key: str | None = None, endpoint: str | None = None
-) -> Bootstrapped:
-    """Make the state bucket where the AWS credentials lead, or bring its settings up to date.
+def bootstrap(stack: str, clients: Clients, *, bucket: str | None = None, kms_key: str | None = None) -> Bootstrapped:
+    """Make the state bucket where ``clients`` lead, or bring its settings up to date.
 
     Versioned, encrypted, closed to the public and to plain text, telling EventBridge of each object.
 
@@ -34,12 +33,11 @@ def bootstrap(
     ----------
     stack : str
         The stack that the commands are for.
+    clients : Clients
     bucket : str, optional
         Its name; by default ``headwater-state-<account>-<region>``, because names are shared by everyone on AWS.
     kms_key : str, optional
         Id, ARN or alias of the KMS key that encrypts the stack's secrets; by default a passphrase does.
-    endpoint : str, optional
-        Where S3 answers if it isn't AWS.
 
     Raises
     ------
@@ -48,14 +46,14 @@ def bootstrap(
     KeyNotFound
         There is no such key, or it can't encrypt.
     """
-    account, region, partition = who_and_where()
+    account, region, partition = who_and_where(clients)
     if kms_key is not None:
-        check_key(kms_key)
+        check_key(kms_key, clients)
     name = bucket or f"headwater-state-{account}-{region}"
-    created = BucketMaker(name, region, account, partition).make()
+    created = BucketMaker(name, clients, region, account, partition).make()
     login = f"s3://{name}?region={region}"
-    if endpoint:
-        host = urlsplit(endpoint)
+    if clients.endpoint_url:
+        host = urlsplit(clients.endpoint_url)
         tls = "" if host.scheme == "https" else "&disableSSL=true"
         login += f"&endpoint={host.netloc}{tls}&s3ForcePathStyle=true"
     secrets = f"'awskms:///{kms_key}?region={region}'" if kms_key and kms_key.startswith("arn:") else (

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from headwater.bootstrap.errors import BucketNotOurs, KeyNotFound
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import Clients, error_code
 
 KEEP_DAYS = 90
 _TLS = "RefusePlainText"
@@ -53,12 +53,12 @@ def tls_statement(arn: str) -> dict[str, Any]:
 class BucketMaker:
     """Makes a bucket and its settings. What others set beside ours (rules, statements, notifications) stays."""
 
-    def __init__(self, name: str, region: str, account: str, partition: str) -> None:
+    def __init__(self, name: str, clients: Clients, region: str, account: str, partition: str) -> None:
         self.name = name
         self._region = region
         self._arn = f"arn:{partition}:s3:::{name}"
         self._owner = {"ExpectedBucketOwner": account}
-        self._s3 = client("s3")
+        self._s3 = clients("s3")
 
     def make(self) -> bool:
         """Make the bucket unless it is there, and set it up either way; False if it was there.
@@ -145,17 +145,17 @@ class BucketMaker:
         return [rule for rule in rules if rule.get("ID") not in ours]
 
 
-def who_and_where() -> tuple[str, str, str]:
+def who_and_where(clients: Clients) -> tuple[str, str, str]:
     """Account, region and partition of the credentials."""
-    sts = client("sts")
+    sts = clients("sts")
     identity = sts.get_caller_identity()
     return identity["Account"], sts.meta.region_name, identity["Arn"].split(":")[1]
 
 
-def check_key(key: str) -> None:
+def check_key(key: str, clients: Clients) -> None:
     """Raise `KeyNotFound` unless the KMS key, by id, ARN or alias, can be used to encrypt."""
     try:
-        found = client("kms").describe_key(KeyId=key)["KeyMetadata"]
+        found = clients("kms").describe_key(KeyId=key)["KeyMetadata"]
     except ClientError as error:
         if error_code(error) not in {"NotFoundException", "ValidationException"}:
             raise

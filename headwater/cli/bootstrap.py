@@ -41,16 +41,9 @@ def bootstrap(
     """Make the bucket for Pulumi's state, or bring its settings up to date, and say how Pulumi is told to use it."""
     from headwater.bootstrap.service import bootstrap as make
     from headwater.client.description import LOCAL, STATE_BUCKET, clients_for
-    from headwater.storage.clients import using
 
     clients = clients_for(stack)
-    with using(clients):
-        made = make(
-            stack,
-            bucket=bucket or (STATE_BUCKET if stack == LOCAL else None),
-            kms_key=kms_key,
-            endpoint=clients.endpoint_url,
-        )
+    made = make(stack, clients, bucket=bucket or (STATE_BUCKET if stack == LOCAL else None), kms_key=kms_key)
     note(f"state bucket {made.bucket} in {made.region}: {'made' if made.created else 'was there, settings applied'}")
     return answered(made, _show)
 

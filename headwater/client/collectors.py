@@ -25,7 +25,6 @@ from headwater.errors import NotFound
 from headwater.json_values import loads
 from headwater.lake.types import Upload
 from headwater.schedules.types import TickRecord, TickStatus, Work
-from headwater.storage.table import Table
 from headwater.values import Value
 
 MOST_SHOWN = 1000
@@ -68,10 +67,10 @@ class Collectors:
     """The verbs on collectors; ``headwater.connect().collectors``."""
 
     def __init__(self, connection: Connection, schedules: Schedules) -> None:
-        self._using, self._description, self._schedules = connection.using, connection.description, schedules
+        self._connection, self._schedules = connection, schedules
 
     def _store(self, name: str) -> CollectorStore:
-        return CollectorStore(Table(self._description.registry_table), name)
+        return CollectorStore(self._connection.table, name)
 
     def _known(self, name: str) -> CollectorStore:
         store = self._store(name)
@@ -89,24 +88,23 @@ class Collectors:
     def list(self) -> tuple[CollectorSummary, ...]:
         """Every collector of the stack, by name."""
         scheduled = [one for one in self._schedules.list() if one.work.kind == "collecting"]
-        with self._using():
-            found = []
-            for one in scheduled:
-                store = self._store(one.work.name)
-                state, runs = store.state(), store.runs(1)
-                found.append(
-                    CollectorSummary(
-                        name=one.work.name,
-                        runs_in=one.work.runs_in or "function",
-                        when=f"{one.when} {one.zone}",
-                        next=one.next,
-                        paused=one.paused,
-                        cursor=loads(state.cursor) if state and state.cursor else None,
-                        pending=len(state.pending) if state else 0,
-                        last=runs[0] if runs else None,
-                    )
+        found = []
+        for one in scheduled:
+            store = self._store(one.work.name)
+            state, runs = store.state(), store.runs(1)
+            found.append(
+                CollectorSummary(
+                    name=one.work.name,
+                    runs_in=one.work.runs_in or "function",
+                    when=f"{one.when} {one.zone}",
+                    next=one.next,
+                    paused=one.paused,
+                    cursor=loads(state.cursor) if state and state.cursor else None,
+                    pending=len(state.pending) if state else 0,
+                    last=runs[0] if runs else None,
                 )
-            return tuple(sorted(found, key=lambda summary: summary.name))
+            )
+        return tuple(sorted(found, key=lambda summary: summary.name))
 
     def show(self, name: str, *, number: int = 20) -> Collected:
         """How far a collector is, and its last batches: files, rows, and which upload each became.
@@ -115,11 +113,10 @@ class Collectors:
         ------
         CollectorNotFound
         """
-        with self._using():
-            store = self._known(name)
-            batches = tuple(islice(store.batches(), min(number, MOST_SHOWN)))
-            own = store.settings()
-            return Collected(name=name, state=store.state(), batches=batches, settings=own.settings if own else {})
+        store = self._known(name)
+        batches = tuple(islice(store.batches(), min(number, MOST_SHOWN)))
+        own = store.settings()
+        return Collected(name=name, state=store.state(), batches=batches, settings=own.settings if own else {})
 
     def landed(self, name: str, file: str) -> SentFile | None:
         """The upload that the newest batch of a file became; None if there is none, or it hasn't landed yet.
@@ -134,10 +131,9 @@ class Collectors:
         ------
         CollectorNotFound
         """
-        with self._using():
-            store = self._known(name)
-            newest = store.file(f"{name}/{file}")
-            batch = store.batch(newest.sequence) if newest else None
+        store = self._known(name)
+        newest = store.file(f"{name}/{file}")
+        batch = store.batch(newest.sequence) if newest else None
         if batch is None or batch.landed is None:
             return None
         upload = Upload(**batch.landed.model_dump(), size=batch.size, sequencer="0")
@@ -150,8 +146,7 @@ class Collectors:
         ------
         CollectorNotFound
         """
-        with self._using():
-            found = tuple(self._known(name).runs(min(number, MOST_SHOWN)))
+        found = tuple(self._known(name).runs(min(number, MOST_SHOWN)))
         if not any(one.status is RunStatus.RUNNING for one in found):
             return found
         ticks = {one.run: one for one in self._schedules.history(f"collect-{name}", number=MOST_SHOWN) if one.run}
@@ -166,8 +161,7 @@ class Collectors:
         StillRuns
             The schedule forbids two runs at once, and one is in progress.
         """
-        with self._using():
-            self._known(name)
+        self._known(name)
         return self._schedules.run(f"collect-{name}")
 
     def runs_in(self, name: str) -> RunsIn:
@@ -202,8 +196,7 @@ class Collectors:
             ticks = self._schedules.history(f"collect-{name}", number=MOST_SHOWN)
             # A tick that waits for another run has none yet.
             now = next((one for one in ticks if one.key == tick.key), tick)
-            with self._using():
-                found = next((one for one in self._store(name).runs(MOST_SHOWN) if one.run == now.run), None)
+            found = next((one for one in self._store(name).runs(MOST_SHOWN) if one.run == now.run), None)
             if found is not None and found.status in {RunStatus.DONE, RunStatus.SUPERSEDED}:
                 return found
             if now.status in _OVER:
@@ -231,11 +224,10 @@ class Collectors:
         BadSetting
             The collector declares no such name, a value has a line break, or there are too many or too long ones.
         """
-        with self._using():
-            store, work = self._known(name), self._work(name)
-            declared = work.settings if work else None
-            now = datetime.now(UTC)
-            return configure(store, name, changes, declared=declared, by=me(), now=now, pause=time.sleep)
+        store, work = self._known(name), self._work(name)
+        declared = work.settings if work else None
+        now = datetime.now(UTC)
+        return configure(store, name, changes, declared=declared, by=me(), now=now, pause=time.sleep)
 
     def reset(self, name: str, *, cursor: Any = None) -> CollectorState:
         """Set a collector's cursor, or forget it: the next run reads from there, or from the beginning.
@@ -249,8 +241,7 @@ class Collectors:
         BadCursor
             JSON can't hold the cursor.
         """
-        with self._using():
-            return reset(self._known(name), name, cursor, pause=time.sleep)
+        return reset(self._known(name), name, cursor, pause=time.sleep)
 
 
 def _as_ended(run: CollectionRun, tick: TickRecord | None) -> CollectionRun:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from functools import cached_property
 
 from headwater.client.api import Api
 from headwater.client.description import Description
-from headwater.storage.clients import Clients, using
+from headwater.registry.service import Registry
+from headwater.registry.store import ArtifactStore
+from headwater.storage.clients import Clients
+from headwater.storage.table import Table
 
 
 class Connection:
-    """A connection to a stack, shared by all groups of its verbs."""
+    """A connection to a stack, shared by all groups of its verbs. What it holds is made when it is first asked for."""
 
     def __init__(self, description: Description, clients: Clients) -> None:
         self.description, self.clients = description, clients
@@ -21,6 +23,17 @@ class Connection:
         """The stack's HTTP API."""
         return Api(self.description.api_url, self.clients, self.description.region)
 
-    def using(self) -> AbstractContextManager[None]:
-        """Let `headwater.aws.client` answer with this stack's clients inside the block, in this thread."""
-        return using(self.clients)
+    @cached_property
+    def table(self) -> Table:
+        """The registry table, which holds the records of everything."""
+        return Table(self.description.registry_table, self.clients)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The model registry."""
+        return Registry(self.table)
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        """The files of models."""
+        return ArtifactStore(self.description.artifacts_bucket, self.clients)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from headwater.storage.clients import client
+from headwater.storage.clients import Clients
 
 
-def stop_container(cluster: str, model: str, run_id: str, why: str) -> int:
+def stop_container(clients: Clients, cluster: str, model: str, run_id: str, why: str) -> int:
     """Stop the tasks that train a run; returns how many there were."""
-    ecs = client("ecs")
+    ecs = clients("ecs")
     pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus="RUNNING")
     command, stopped = ["train", model, run_id], 0
     for page in pages:

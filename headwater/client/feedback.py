@@ -16,10 +16,9 @@ from headwater.monitoring.feedback.store import FeedbackStore, newest_first
 from headwater.monitoring.feedback.summary import FeedbackSummary, summarise
 from headwater.monitoring.feedback.types import Feedback as Entry
 from headwater.monitoring.feedback.types import Verdict, current
-from headwater.registry.service import Registry
 from headwater.routes import FEEDBACK
 from headwater.serving.feedback.tokens import parameter_name
-from headwater.storage.clients import client
+from headwater.storage.clients import Clients
 from headwater.storage.signing import KeyStore
 from headwater.storage.table import Table
 
@@ -49,8 +48,7 @@ class Feedback:
     """The verbs on feedback; ``headwater.connect().feedback``."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._using = connection, connection.using
-        self._description = connection.description
+        self._connection, self._description = connection, connection.description
 
     def list(
         self, model: str, since: date | None = None, until: date | None = None, *, history: bool = False
@@ -70,10 +68,9 @@ class Feedback:
         ModelNotRegistered
         """
         first, last = _span(since, until)
-        with self._using():
-            table = self._registered(model)
-            entries = FeedbackStore(table).entries(model, first, last)
-            return tuple(entries if history else current(entries))
+        table = self._registered(model)
+        entries = FeedbackStore(table).entries(model, first, last)
+        return tuple(entries if history else current(entries))
 
     def show(self, prediction_id: str) -> tuple[Entry, ...]:
         """All that was ever said of a prediction, the last one first.
@@ -83,10 +80,9 @@ class Feedback:
         NoFeedback
             Nobody said anything of it.
         """
-        with self._using():
-            store = FeedbackStore(Table(self._description.registry_table))
-            place = store.place(prediction_id)
-            history = store.of_prediction(*place, prediction_id) if place else []
+        store = FeedbackStore(self._connection.table)
+        place = store.place(prediction_id)
+        history = store.of_prediction(*place, prediction_id) if place else []
         if not history:
             raise NoFeedback(
                 f"nobody said anything of prediction {prediction_id!r}: expected <request_id>.<n>, such as "
@@ -113,10 +109,10 @@ class Feedback:
             DuckDB, which counts predictions, isn't installed.
         """
         first, last = _span(since, until)
-        with self._using():
-            table = self._registered(model)
-            predictions, asked = self._predictions(table, model, first, last), _asked(model, first, last)
-            return summarise(model, first, last, FeedbackStore(table).entries(model, first, last), predictions, asked)
+        table = self._registered(model)
+        predictions = self._predictions(table, model, first, last)
+        asked = _asked(self._connection.clients, model, first, last)
+        return summarise(model, first, last, FeedbackStore(table).entries(model, first, last), predictions, asked)
 
     def send(
         self,
@@ -176,27 +172,26 @@ class Feedback:
             The new key's number.
         """
         stack = self._description
-        with self._using():
-            return KeyStore(parameter_name(stack.project, stack.name)).rotate(revoke=revoke).number
+        keys = KeyStore(parameter_name(stack.project, stack.name), self._connection.clients)
+        return keys.rotate(revoke=revoke).number
 
     def _registered(self, model: str) -> Table:
-        table = Table(self._description.registry_table)
-        Registry(table).versions(model)
-        return table
+        self._connection.registry.versions(model)
+        return self._connection.table
 
     def _predictions(self, table: Table, model: str, first: date, last: date) -> Mapping[date, int]:
         with needed("predictions are counted by DuckDB"):
             from headwater.monitoring.log.reading import Reader
             from headwater.monitoring.log.store import CompactionStore
 
-        reader = Reader(CompactionStore(self._description.predictions_bucket, table))
+        reader = Reader(CompactionStore(self._description.predictions_bucket, table, self._connection.clients))
         days = [first + number * _DAY for number in range((last - first).days + 1)]
         return {day: reader.count(model, _start(day), _start(day + _DAY)) for day in days}
 
 
-def _asked(model: str, first: date, last: date) -> Mapping[date, int]:
+def _asked(clients: Clients, model: str, first: date, last: date) -> Mapping[date, int]:
     """Predictions that were answered with a token, by day, as the predict function counted them."""
-    found = client("cloudwatch").get_metric_statistics(
+    found = clients("cloudwatch").get_metric_statistics(
         Namespace=_NAMESPACE,
         MetricName=_METRIC,
         Dimensions=[{"Name": "service", "Value": "serving"}, {"Name": "model", "Value": model}],

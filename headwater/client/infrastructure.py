@@ -34,26 +34,26 @@ class Infrastructure:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._using, self._description = connection.using, connection.description
+        self._connection, self._description = connection, connection.description
         self.name = StackName(project=self._description.project, stack=self._description.name)
 
     @cached_property
     def _history(self) -> UpdateHistory:
-        # Made on first use, inside `_using`: the clients cost a tenth of a second.
-        stack = self._description
+        # Made on first use: the clients cost a tenth of a second.
+        stack, clients = self._description, self._connection.clients
         return UpdateHistory(
-            StateBucket(stack.state_bucket), HistoryTable(stack.registry_table), GraphStore(stack.artifacts_bucket)
+            StateBucket(stack.state_bucket, clients),
+            HistoryTable(self._connection.table),
+            GraphStore(stack.artifacts_bucket, clients),
         )
 
     def history(self, of: StackName | None = None) -> tuple[Update, ...]:
         """Every update of the stack, or of another stack with its state in the same bucket; the newest first."""
-        with self._using():
-            return tuple(reversed(self._history.updates(of or self.name)))
+        return tuple(reversed(self._history.updates(of or self.name)))
 
     def stacks(self) -> tuple[StackName, ...]:
         """Every stack that the history knows of, removed ones included."""
-        with self._using():
-            return tuple(self._history.stacks())
+        return tuple(self._history.stacks())
 
     def show(self, update: str = "latest", of: StackName | None = None) -> UpdateCard:
         """One update with the resources after it and its changes.
@@ -64,15 +64,14 @@ class Infrastructure:
             No update, or more than one, has that name.
 
         """
-        with self._using():
-            found = self._history.find(of or self.name, update)
-            try:
-                after = self._history.graph(found)
-            except StateUnknown:
-                return UpdateCard(update=found)
-            return UpdateCard(
-                update=found, resources=after.resources, changes=self._history.changes(of or self.name, found)
-            )
+        found = self._history.find(of or self.name, update)
+        try:
+            after = self._history.graph(found)
+        except StateUnknown:
+            return UpdateCard(update=found)
+        return UpdateCard(
+            update=found, resources=after.resources, changes=self._history.changes(of or self.name, found)
+        )
 
     def diff(self, before: str, after: str = "latest", of: StackName | None = None) -> Difference:
         """The differences between the resources after two updates, property by property.
@@ -86,9 +85,8 @@ class Infrastructure:
         StateUnknown
             The checkpoint of one of them is missing or can't be read.
         """
-        with self._using():
-            whose = of or self.name
-            return self._history.diff(self._history.find(whose, before), self._history.find(whose, after))
+        whose = of or self.name
+        return self._history.diff(self._history.find(whose, before), self._history.find(whose, after))
 
     def at(self, time: datetime, of: StackName | None = None) -> Standing:
         """The infrastructure that existed at ``time`` (with its time zone).
@@ -102,8 +100,7 @@ class Infrastructure:
         """
         if time.tzinfo is None:
             raise InvalidRequest(f"{time.isoformat()} has no time zone: write {time.isoformat()}Z for UTC")
-        with self._using():
-            return self._history.at(of or self.name, time.astimezone(UTC))
+        return self._history.at(of or self.name, time.astimezone(UTC))
 
     def sync(self, exported: str | None = None) -> Synced:
         """Rebuild the history from the state bucket, or add the updates of ``pulumi stack history --json``.
@@ -120,27 +117,25 @@ class Infrastructure:
         StateBucketMissing, FileUnreadable
             There is no such bucket, or the text is something else.
         """
-        with self._using():
-            if exported is not None:
-                return self._history.import_history(self.name, exported)
-            if not self._description.state_bucket:
-                raise NoHistory(
-                    f"stack {self.name.stack!r} was deployed without the setting headwater:stateBucket",
-                    next_steps=[
-                        "headwater bootstrap, and deploy again",
-                        f"pulumi stack history --json -s {self.name.stack} | headwater infra sync --history -",
-                    ],
-                )
-            return self._history.sync()
+        if exported is not None:
+            return self._history.import_history(self.name, exported)
+        if not self._description.state_bucket:
+            raise NoHistory(
+                f"stack {self.name.stack!r} was deployed without the setting headwater:stateBucket",
+                next_steps=[
+                    "headwater bootstrap, and deploy again",
+                    f"pulumi stack history --json -s {self.name.stack} | headwater infra sync --history -",
+                ],
+            )
+        return self._history.sync()
 
     def restore_plan(self, update: str) -> RestorePlan:
         """The plan for bringing the stack back to its state after ``update``, with reasons against it; changes nothing.
 
         `headwater infra restore` carries it out.
         """
-        with self._using():
-            target, current = self._history.find(self.name, update), self._history.find(self.name, "latest")
-            return plan(target, self._known(current), self._known(target), Holdings().of)
+        target, current = self._history.find(self.name, update), self._history.find(self.name, "latest")
+        return plan(target, self._known(current), self._known(target), Holdings(self._connection.clients).of)
 
     def _known(self, update: Update) -> Graph | None:
         try:
@@ -150,5 +145,4 @@ class Infrastructure:
 
     def lost_data(self, resources: list[Resource], how: str) -> list[str]:
         """A reason against it for each resource that holds data and would be ``deleted`` or ``replaced``."""
-        with self._using():
-            return lost_data(resources, how, Holdings().of)
+        return lost_data(resources, how, Holdings(self._connection.clients).of)

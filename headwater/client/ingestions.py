@@ -13,7 +13,6 @@ from headwater.client.quarantine import RejectedRow, first_rows, require_format,
 from headwater.lake.errors import FileRefused
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import LANDING, Ingestion, Upload
-from headwater.storage.clients import client
 from headwater.values import Value
 from headwater.versions.errors import VersionGone
 
@@ -94,14 +93,13 @@ class Ingestions:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._description, self._using = connection.description, connection.using
+        self._connection, self._description = connection, connection.description
 
     def list(self, source: str | None = None) -> tuple[Ingestion, ...]:
         """The ingestion of every upload to ``source``, or to all sources; the newest first."""
-        with self._using():
-            ingestion_log = IngestionLog(self._description.registry_table)
-            names = [source] if source else [NO_SOURCE, *sorted({*self._folders(), *(self._description.sources or ())})]
-            found = [entry for name in names for entry in ingestion_log.ingestions(name)]
+        ingestion_log = IngestionLog(self._connection.table)
+        names = [source] if source else [NO_SOURCE, *sorted({*self._folders(), *(self._description.sources or ())})]
+        found = [entry for name in names for entry in ingestion_log.ingestions(name)]
         return tuple(sorted(found, key=lambda entry: entry.at, reverse=True))
 
     def show(self, name: str) -> IngestionView:
@@ -112,17 +110,16 @@ class Ingestions:
         UploadNotFound, AmbiguousUpload
         """
         known = self._find(name)
-        with self._using():
-            log = IngestionLog(self._description.registry_table)
-            limits = {entry.digest: entry.declared.get("max_rejected") for entry in log.definitions(known.source)}
-            again = [entry for entry in log.remade(known.source) if entry.upload == known.upload]
-            rows: tuple[RejectedRow, ...] = ()
-            count, unread = 0, ""
-            if known.quarantine is not None:
-                try:
-                    count, rows = first_rows(known.quarantine)
-                except (BadTarget, VersionGone) as error:
-                    unread = error.message
+        log = IngestionLog(self._connection.table)
+        limits = {entry.digest: entry.declared.get("max_rejected") for entry in log.definitions(known.source)}
+        again = [entry for entry in log.remade(known.source) if entry.upload == known.upload]
+        rows: tuple[RejectedRow, ...] = ()
+        count, unread = 0, ""
+        if known.quarantine is not None:
+            try:
+                count, rows = first_rows(known.quarantine, self._connection.clients)
+            except (BadTarget, VersionGone) as error:
+                unread = error.message
         return IngestionView(
             id=known.upload.id,
             ingestion=known,
@@ -152,8 +149,7 @@ class Ingestions:
                 f"{known.source}/{known.file} has no rows in quarantine",
                 next_steps=[f"headwater ingestions show {known.upload.id[:SHORT]}"],
             )
-        with self._using():
-            return write_rows(known.quarantine, path)
+        return write_rows(known.quarantine, path, self._connection.clients)
 
     def wait(self, sent: SentFile, *, timeout: float = 900) -> Ingestion:
         """Wait until an uploaded file is ingested and the dependent features are online.
@@ -167,10 +163,9 @@ class Ingestions:
         TookTooLong
             The ingestion isn't over within ``timeout`` seconds.
         """
-        with self._using():
-            machine = Machine(self._description.ingestion_arn)
-            ended = machine.wait(sent.run_id, what=f"ingestion of {sent.key}", timeout=timeout)
-            known = IngestionLog(self._description.registry_table).ingestion(sent.upload)
+        machine = Machine(self._description.ingestion_arn, self._connection.clients)
+        ended = machine.wait(sent.run_id, what=f"ingestion of {sent.key}", timeout=timeout)
+        known = IngestionLog(self._connection.table).ingestion(sent.upload)
         if ended["status"] == "SUCCEEDED" and known is not None:
             return known
         where = [f"headwater ingestions show {sent.run_id[:SHORT]}"]
@@ -207,6 +202,6 @@ class Ingestions:
 
     def _folders(self) -> set[str]:
         """Sources with a folder in the landing area, declared or not."""
-        pages = client("s3").get_paginator("list_objects_v2")
+        pages = self._connection.clients("s3").get_paginator("list_objects_v2")
         listed = pages.paginate(Bucket=self._description.lake_bucket, Prefix=f"{LANDING}/", Delimiter="/")
         return {folder["Prefix"].split("/")[1] for page in listed for folder in page.get("CommonPrefixes", ())}

@@ -11,10 +11,7 @@ from headwater.client.connection import Connection
 from headwater.client.errors import ApiRefused, BadTarget, needed
 from headwater.client.predictions import ApiValue
 from headwater.errors import InvalidRequest
-from headwater.registry.service import Registry
-from headwater.registry.store import ArtifactStore
 from headwater.routes import WRITE_LABELS
-from headwater.storage.table import Table
 
 if TYPE_CHECKING:
     import pandas
@@ -129,11 +126,11 @@ class Labels:
             from headwater.monitoring.labels.definitions import Definitions
             from headwater.monitoring.labels.store import LabelStore
             from headwater.monitoring.labels.uploading import BulkUpload
-        stack = self._connection.description
-        with self._connection.using():
-            table = Table(stack.registry_table)
-            declared = Definitions(Registry(table), ArtifactStore(stack.artifacts_bucket)).current(model)
-            return BulkUpload(LabelStore(stack.predictions_bucket, table), declared).upload(file, progress)
+        connection = self._connection
+        declared = Definitions(connection.registry, connection.artifacts).current(model)
+        return BulkUpload(
+            LabelStore(connection.description.predictions_bucket, connection.table, connection.clients), declared
+        ).upload(file, progress)
 
     def list(
         self, model: str, *, prediction: str | None = None, known: datetime | None = None, limit: int = 1000
@@ -154,7 +151,7 @@ class Labels:
         ------
         ModelNotRegistered, NoDefinition
         """
-        with self._connection.using(), self._labels(model) as labels:
+        with self._labels(model) as labels:
             return labels.history(prediction, known, limit=limit)
 
     def coverage(self, model: str, since: date, until: date, *, as_of: datetime | None = None) -> Coverage:
@@ -182,7 +179,7 @@ class Labels:
             raise InvalidRequest(
                 f"{since} to {until}: expected 1 to {MOST_DAYS} days, the first one not after the last"
             )
-        with self._connection.using(), self._labels(model) as labels:
+        with self._labels(model) as labels:
             from headwater.monitoring.days.types import start_of
 
             days, reader = self._days(as_of), self._reader()
@@ -211,21 +208,21 @@ class Labels:
         known : datetime, optional
             As known then; by default now.
         """
-        with self._connection.using(), self._labels(model) as labels:
+        with self._labels(model) as labels:
             return labels.of(frame, known)
 
     def _labels(self, model: str) -> service.Labels:
         with needed("labels are joined by DuckDB and pandas"):
             from headwater.monitoring.labels.service import Labels as Joined
-        stack = self._connection.description
-        table = Table(stack.registry_table)
-        Registry(table).versions(model)
+        connection = self._connection
+        connection.registry.versions(model)
         return Joined(
             model,
-            registry=table,
-            artifacts=ArtifactStore(stack.artifacts_bucket),
-            predictions_bucket=stack.predictions_bucket,
-            lake_bucket=stack.lake_bucket,
+            connection.clients,
+            registry=connection.table,
+            artifacts=connection.artifacts,
+            predictions_bucket=connection.description.predictions_bucket,
+            lake_bucket=connection.description.lake_bucket,
         )
 
     def _days(self, known: datetime | None) -> Days:
@@ -234,14 +231,15 @@ class Labels:
         from headwater.monitoring.days.versions import Versions
         from headwater.monitoring.log.store import CompactionStore
 
-        stack, table = self._connection.description, Table(self._connection.description.registry_table)
-        versions = Versions(Registry(table), ArtifactStore(stack.artifacts_bucket))
-        log, days = CompactionStore(stack.predictions_bucket, table), DayStore(stack.predictions_bucket, table)
+        connection = self._connection
+        versions = Versions(connection.registry, connection.artifacts)
+        at = connection.description.predictions_bucket, connection.table, connection.clients
+        log, days = CompactionStore(*at), DayStore(*at)
         return Days(log, days, versions, now=datetime.now(UTC), known=known)
 
     def _reader(self) -> Reader:
         from headwater.monitoring.log.reading import Reader
         from headwater.monitoring.log.store import CompactionStore
 
-        stack = self._connection.description
-        return Reader(CompactionStore(stack.predictions_bucket, Table(stack.registry_table)))
+        connection = self._connection
+        return Reader(CompactionStore(connection.description.predictions_bucket, connection.table, connection.clients))

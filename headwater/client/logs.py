@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from headwater.client.connection import Connection
 from headwater.errors import NotFound
-from headwater.storage.clients import client
 from headwater.values import Value
 
 
@@ -36,8 +35,7 @@ class Logs:
 
     def groups(self) -> tuple[str, ...]:
         """The names of the stack's log groups without the stack's prefix, sorted: one for each function or task."""
-        with self._connection.using():
-            return tuple(map(self._short, self._groups()))
+        return tuple(map(self._short, self._groups()))
 
     def read(self, function: str | None = None, *, since: float = 0) -> tuple[LogLine, ...]:
         """Lines of the log groups whose name contains ``function``, oldest first.
@@ -55,30 +53,29 @@ class Logs:
             The stack has no such group; the message lists those it has.
         """
         until = int(time.time() * 1000) + 1000
-        with self._connection.using():
-            groups = self._groups()
-            wanted = [group for group in groups if not function or function in self._short(group)]
-            if function and not wanted:
-                known = ", ".join(map(self._short, groups)) or "none"
-                name = self._connection.description.name
-                raise NoLogs(f"stack {name!r} has no log group like {function!r}. It has: {known}")
-            pages = client("logs").get_paginator("filter_log_events")
-            lines = [
-                LogLine(
-                    group=self._short(group),
-                    stream=event["logStreamName"],
-                    at=datetime.fromtimestamp(event["timestamp"] / 1000, UTC),
-                    message=event["message"].rstrip(),
-                    id=event["eventId"],
-                )
-                for group in wanted
-                for page in pages.paginate(logGroupName=group, startTime=int(since * 1000), endTime=until)
-                for event in page["events"]
-            ]
+        groups = self._groups()
+        wanted = [group for group in groups if not function or function in self._short(group)]
+        if function and not wanted:
+            known = ", ".join(map(self._short, groups)) or "none"
+            name = self._connection.description.name
+            raise NoLogs(f"stack {name!r} has no log group like {function!r}. It has: {known}")
+        pages = self._connection.clients("logs").get_paginator("filter_log_events")
+        lines = [
+            LogLine(
+                group=self._short(group),
+                stream=event["logStreamName"],
+                at=datetime.fromtimestamp(event["timestamp"] / 1000, UTC),
+                message=event["message"].rstrip(),
+                id=event["eventId"],
+            )
+            for group in wanted
+            for page in pages.paginate(logGroupName=group, startTime=int(since * 1000), endTime=until)
+            for event in page["events"]
+        ]
         return tuple(sorted(lines, key=lambda line: line.at))
 
     def _groups(self) -> list[str]:
-        pages = client("logs").get_paginator("describe_log_groups").paginate()
+        pages = self._connection.clients("logs").get_paginator("describe_log_groups").paginate()
         names = (group["logGroupName"] for page in pages for group in page["logGroups"])
         return sorted(name for name in names if self._prefix in name)
 

@@ -9,10 +9,9 @@ from headwater.client.connection import Connection
 from headwater.client.errors import BadTarget, needed
 from headwater.client.people import me
 from headwater.client.predictions import ServingCard, serving_card
-from headwater.registry.service import PRODUCTION, Registry
+from headwater.registry.service import PRODUCTION
 from headwater.registry.starting import StartedBy
 from headwater.registry.types import AliasMove, GateOutcome, ModelVersion, Parity, TrainingSet
-from headwater.storage.table import Table
 from headwater.values import Value
 from headwater.verification import is_reserved
 
@@ -80,14 +79,12 @@ class Models:
     """The verbs on models; ``headwater.connect().models``."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._description, self._using = connection, connection.description, connection.using
-        with self._using():
-            self._registry = Registry(Table(self._description.registry_table))
+        self._connection, self._description = connection, connection.description
+        self._registry = connection.registry
 
     def list(self) -> tuple[ModelSummary, ...]:
         """Every registered model, by name, except the one of `headwater verify`."""
-        with self._using():
-            return tuple(self._summary(model) for model in self._registry.models() if not is_reserved(model))
+        return tuple(self._summary(model) for model in self._registry.models() if not is_reserved(model))
 
     def show(self, model: str, version: int | None = None) -> ModelCard:
         """The card of a version: by default the one that serves, else the newest.
@@ -97,12 +94,11 @@ class Models:
         ModelNotRegistered, VersionNotFound
             The message lists what there is.
         """
-        with self._using():
-            versions = self._registry.versions(model)
-            aliases = self._registry.aliases(model)
-            number = version or aliases.get(PRODUCTION) or versions[-1].version
-            entry = self._registry.version(model, number)
-            log = self._registry.log(model, PRODUCTION)
+        versions = self._registry.versions(model)
+        aliases = self._registry.aliases(model)
+        number = version or aliases.get(PRODUCTION) or versions[-1].version
+        entry = self._registry.version(model, number)
+        log = self._registry.log(model, PRODUCTION)
         return _card(entry, aliases, len(versions), log)
 
     def serving(self, model: str) -> ServingCard:
@@ -125,15 +121,13 @@ class Models:
         AliasMoved
             Another caller moved the alias at the same moment; nothing was changed.
         """
-        with self._using():
-            self._registry.version(model, version)
-            expected = self._registry.aliases(model).get(alias)
-            return self._registry.promote(model, alias=alias, to=version, expected=expected, by=me(), why=why)
+        self._registry.version(model, version)
+        expected = self._registry.aliases(model).get(alias)
+        return self._registry.promote(model, alias=alias, to=version, expected=expected, by=me(), why=why)
 
     def rollback(self, model: str, *, alias: str = PRODUCTION, why: str = "rollback") -> AliasMove:
         """Point ``alias`` back at the version before its last move; a second call undoes the first."""
-        with self._using():
-            return self._registry.rollback(model, alias=alias, by=me(), why=why)
+        return self._registry.rollback(model, alias=alias, by=me(), why=why)
 
     def training_set(self, model: str, version: int, path: str | Path) -> TrainingSet:
         """Make a version's training set again from its pinned commits, byte for byte.
@@ -159,14 +153,14 @@ class Models:
             raise BadTarget(f"{target.parent} is no folder: give a file in one that exists")
         with needed("a training set is made by DuckDB and pandas"):
             from headwater.training.rebuilding import rebuild
-        with self._using():
-            entry = self._registry.version(model, version)
-            return rebuild(
-                entry,
-                lake_bucket=self._description.lake_bucket,
-                registry_table=self._description.registry_table,
-                path=target,
-            )
+        entry = self._registry.version(model, version)
+        return rebuild(
+            entry,
+            self._connection.clients,
+            lake_bucket=self._description.lake_bucket,
+            table=self._connection.table,
+            path=target,
+        )
 
     def _summary(self, model: str) -> ModelSummary:
         versions, aliases = self._registry.versions(model), self._registry.aliases(model)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from headwater.client.connection import Connection
 from headwater.client.errors import needed
 from headwater.client.scrape_tokens import Tokens
-from headwater.storage.table import Table
 
 if TYPE_CHECKING:
     from headwater.monitoring.answers import Explanation, ModelStatus, Quality, Replay, Segments, Watched
@@ -33,7 +32,7 @@ class Monitor:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._using, self._description = connection.using, connection.description
+        self._connection, self._description = connection, connection.description
         self.tokens = Tokens(connection)
 
     def openmetrics(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[str]:
@@ -46,10 +45,10 @@ class Monitor:
         """
         from headwater.monitoring.dashboards.openmetrics import between, history
 
-        with needed("statuses are read with NumPy's types"), self._using():
+        with needed("statuses are read with NumPy's types"):
             from headwater.monitoring.dashboards.store import Statuses
 
-            samples = list(between(Statuses(Table(self._description.registry_table)).samples(), since, until))
+            samples = list(between(Statuses(self._connection.table).samples(), since, until))
         return history(samples)
 
     def statuses(self, *, as_of: datetime | None = None) -> tuple[ModelStatus, ...]:
@@ -247,7 +246,7 @@ class Monitor:
 
     @contextmanager
     def _stack(self) -> Iterator[WatchedStack]:
-        with needed("models are watched by NumPy and pandas, from predictions that DuckDB reads"), self._using():
+        with needed("models are watched by NumPy and pandas, from predictions that DuckDB reads"):
             from headwater.monitoring.stack import WatchedStack
 
             stack = self._description
@@ -256,4 +255,5 @@ class Monitor:
                 artifacts_bucket=stack.artifacts_bucket,
                 predictions_bucket=stack.predictions_bucket,
                 lake_bucket=stack.lake_bucket,
+                clients=self._connection.clients,
             )

@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING
 
 from headwater.client.connection import Connection
 from headwater.client.errors import BadTarget, needed
-from headwater.registry.service import Registry
-from headwater.storage.clients import using
-from headwater.storage.table import Table
 
 if TYPE_CHECKING:
     import pandas
@@ -49,8 +46,7 @@ class LoggedPredictions:
         self.columns = check(since, until, columns)
         self.torn: list[str] = []
         self._connection = connection
-        with connection.using():
-            Registry(Table(connection.description.registry_table)).versions(model)
+        connection.registry.versions(model)
 
     def __iter__(self) -> Iterator[pandas.DataFrame]:
         return self.frames()
@@ -58,12 +54,10 @@ class LoggedPredictions:
     def frames(self) -> Iterator[pandas.DataFrame]:
         """The predictions in frames of at most some ten thousand rows; nothing if there are none."""
         self.torn = []
-        with using(self._connection.clients):
-            frames = self._reader().frames(self.model, self.since, self.until, self.columns, torn=self.torn)
+        frames = self._reader().frames(self.model, self.since, self.until, self.columns, torn=self.torn)
         while True:
             # The clients are found by the context, which is the caller's again between two frames.
-            with using(self._connection.clients):
-                frame = next(frames, None)
+            frame = next(frames, None)
             if frame is None:
                 return
             yield frame
@@ -99,12 +93,11 @@ class LoggedPredictions:
 
     def count(self) -> int:
         """How many predictions there are: instances, not requests."""
-        with using(self._connection.clients):
-            return self._reader().count(self.model, self.since, self.until)
+        return self._reader().count(self.model, self.since, self.until)
 
     def _reader(self) -> Reader:
         from headwater.monitoring.log.reading import Reader
         from headwater.monitoring.log.store import CompactionStore
 
-        description = self._connection.description
-        return Reader(CompactionStore(description.predictions_bucket, Table(description.registry_table)))
+        connection = self._connection
+        return Reader(CompactionStore(connection.description.predictions_bucket, connection.table, connection.clients))

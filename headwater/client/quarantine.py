@@ -11,6 +11,7 @@ from typing import Any
 from headwater.client.errors import BadTarget, needed
 from headwater.lake.store import Objects
 from headwater.lake.types import cut
+from headwater.storage.clients import Clients
 from headwater.values import Pointer, Value
 
 SHOWN_ROWS = 20
@@ -37,7 +38,7 @@ def require_format(path: Path) -> None:
         raise BadTarget(f"{path}: its name must end with {', '.join(FORMATS)}")
 
 
-def first_rows(pointer: Pointer) -> tuple[int, tuple[RejectedRow, ...]]:
+def first_rows(pointer: Pointer, clients: Clients) -> tuple[int, tuple[RejectedRow, ...]]:
     """The number of all quarantined rows, and the first `SHOWN_ROWS`.
 
     Raises
@@ -45,7 +46,7 @@ def first_rows(pointer: Pointer) -> tuple[int, tuple[RejectedRow, ...]]:
     BadTarget, VersionGone
         DuckDB isn't installed here, or the rows, which are kept for 180 days, are gone.
     """
-    with _reading(pointer) as (connection, table):
+    with _reading(pointer, clients) as (connection, table):
         found = connection.execute(
             f"SELECT row_number, reasons FROM {table} ORDER BY 1 LIMIT {SHOWN_ROWS}"  # noqa: S608 - our own name
         ).fetchall()
@@ -53,7 +54,7 @@ def first_rows(pointer: Pointer) -> tuple[int, tuple[RejectedRow, ...]]:
         return _count(connection, table), rows
 
 
-def write_rows(pointer: Pointer, path: Path) -> int:
+def write_rows(pointer: Pointer, path: Path, clients: Clients) -> int:
     """Write all quarantined rows to ``path``, in the format of its suffix. Returns their number.
 
     Raises
@@ -62,7 +63,7 @@ def write_rows(pointer: Pointer, path: Path) -> int:
         The file can't be written or DuckDB isn't installed here; or the rows, which are kept for 180 days, are gone.
     """
     suffix = path.suffix.lower()
-    with _reading(pointer) as (connection, table):
+    with _reading(pointer, clients) as (connection, table):
         import duckdb
 
         from headwater.lake.database import literal
@@ -84,13 +85,13 @@ def write_rows(pointer: Pointer, path: Path) -> int:
 
 
 @contextmanager
-def _reading(pointer: Pointer) -> Iterator[tuple[Any, str]]:
+def _reading(pointer: Pointer, clients: Clients) -> Iterator[tuple[Any, str]]:
     """A database, and the name of its table with the quarantined rows."""
     with needed("quarantined rows are read by DuckDB"):
         from headwater.lake.database import connect, literal
     with TemporaryDirectory(prefix="headwater-quarantine-") as scratch:
         path = Path(scratch) / "rows.parquet"
-        Objects(pointer.bucket).fetch(pointer, path)
+        Objects(pointer.bucket, clients).fetch(pointer, path)
         connection = connect(Path(scratch) / "spill")
         try:
             connection.execute(f"CREATE VIEW quarantined AS FROM read_parquet({literal(str(path))})")

@@ -12,7 +12,6 @@ from headwater.retraining.errors import NoPolicy, RetrainingRefused
 from headwater.retraining.pausing import pause, resume
 from headwater.retraining.store import PolicyFunction, RetrainStore
 from headwater.retraining.types import Ask, Decision, Pause, RetrainState, Verdict
-from headwater.storage.table import Table
 
 MOST_SHOWN = 1000
 _BY_HAND = "headwater train {model}  # asks nobody"
@@ -28,17 +27,17 @@ class Retraining:
     """The verbs on retraining policies; ``headwater.connect().retraining``."""
 
     def __init__(self, connection: Connection) -> None:
-        self._using, self._description = connection.using, connection.description
+        self._connection, self._description = connection, connection.description
 
     @property
     def _store(self) -> RetrainStore:
-        return RetrainStore(Table(self._description.registry_table))
+        return RetrainStore(self._connection.table)
 
     @property
     def _function(self) -> PolicyFunction:
         if not self._description.retraining_function:
             raise NoPolicy("the stack was deployed by a version of Headwater without retraining policies: deploy it")
-        return PolicyFunction(self._description.retraining_function)
+        return PolicyFunction(self._description.retraining_function, self._connection.clients)
 
     def status(self, model: str | None = None) -> tuple[RetrainState, ...]:
         """Where the policy of a model stands, or those of all: its phase, what waits, what holds it back, its budget.
@@ -48,11 +47,10 @@ class Retraining:
         NotDeclared
             The stack has no such model.
         """
-        with self._using():
-            if model is not None:
-                self._description.require_model(model)
-            names = [model] if model is not None else sorted(self._description.models or ())
-            return tuple(self._store.state(name) for name in names)
+        if model is not None:
+            self._description.require_model(model)
+        names = [model] if model is not None else sorted(self._description.models or ())
+        return tuple(self._store.state(name) for name in names)
 
     def why(self, model: str, *, number: int = 20) -> tuple[Decision, ...]:
         """The last decisions of a model's policy, newest first: each reason, what became of it, and why.
@@ -61,9 +59,8 @@ class Retraining:
         ------
         NotDeclared
         """
-        with self._using():
-            self._description.require_model(model)
-            return tuple(self._store.log(model, min(number, MOST_SHOWN)))
+        self._description.require_model(model)
+        return tuple(self._store.log(model, min(number, MOST_SHOWN)))
 
     def run(self, model: str, *, why: str = "") -> Decision:
         """Ask the policy for a training now: neither debounce nor cool-down holds it back, everything else does.
@@ -79,11 +76,10 @@ class Retraining:
             The stack has no retraining policy.
         RetrainingBusy
         """
-        with self._using():
-            self._description.require_model(model)
-            words = " ".join(why.split())[:300] or "by hand"
-            ask = Ask(id=f"person:{uuid.uuid4().hex}", kind="person", why=words, by=me()[:100])
-            decision = self._function.ask(model, ask)
+        self._description.require_model(model)
+        words = " ".join(why.split())[:300] or "by hand"
+        ask = Ask(id=f"person:{uuid.uuid4().hex}", kind="person", why=words, by=me()[:100])
+        decision = self._function.ask(model, ask)
         if decision.verdict is Verdict.REFUSED:
             raise RetrainingRefused(
                 f"model {model!r} isn't retrained: {decision.words}",
@@ -100,9 +96,8 @@ class Retraining:
         BadPause
             ``until`` is past.
         """
-        with self._using():
-            self._description.require_model(model)
-            return pause(self._store, model, by=me(), until=until, why=" ".join(why.split())[:300])
+        self._description.require_model(model)
+        return pause(self._store, model, by=me(), until=until, why=" ".join(why.split())[:300])
 
     def resume(self, model: str) -> None:
         """End a pause: reasons that waited are looked at within the hour.
@@ -111,9 +106,8 @@ class Retraining:
         ------
         NotDeclared, NotPaused
         """
-        with self._using():
-            self._description.require_model(model)
-            resume(self._store, model, by=me())
+        self._description.require_model(model)
+        resume(self._store, model, by=me())
 
     def policy(self, model: str) -> Policy:
         """A model's policy as it is deployed.
@@ -122,6 +116,5 @@ class Retraining:
         ------
         NotDeclared, NoPolicy, RetrainingBusy
         """
-        with self._using():
-            self._description.require_model(model)
-            return self._function.policy(model)
+        self._description.require_model(model)
+        return self._function.policy(model)

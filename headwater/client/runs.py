@@ -87,8 +87,7 @@ def train(connection: Connection, model: str, reason: str) -> Run:
 
     connection.description.require_model(model)
     given = {"model": model, "reason": reason, "started_by": started_by().model_dump(mode="json")}
-    with connection.using():
-        run_id = Machine(connection.description.training_arn).begin(model[:48], given)
+    run_id = Machine(connection.description.training_arn, connection.clients).begin(model[:48], given)
     return Runs(connection).get(run_id)
 
 
@@ -96,21 +95,19 @@ class Runs:
     """The verbs on training runs; ``headwater.connect().runs``."""
 
     def __init__(self, connection: Connection) -> None:
-        self._description, self._using = connection.description, connection.using
-        self._machine = Machine(self._description.training_arn)
+        self._connection, self._description = connection, connection.description
+        self._machine = Machine(self._description.training_arn, connection.clients)
         self._artifacts_bucket = self._description.artifacts_bucket
 
     def get(self, run_id: str) -> Run:
         """The state of a run; raises `RunNotFound`."""
-        with self._using():
-            return self._get(run_id)
+        return self._get(run_id)
 
     def list(self, model: str | None = None, *, limit: int = 20) -> tuple[Run, ...]:
         """Runs of ``model``, or of all models, the newest first."""
-        with self._using():
-            runs = map(self._get, self._machine.names())
-            # Step Functions promises the newest first; moto answers the other way round.
-            found = sorted((run for run in runs if model in (None, run.model)), key=_age, reverse=True)
+        runs = map(self._get, self._machine.names())
+        # Step Functions promises the newest first; moto answers the other way round.
+        found = sorted((run for run in runs if model in (None, run.model)), key=_age, reverse=True)
         return tuple(found[:limit])
 
     def watch(self, run_id: str, *, timeout: float = 3600, on_step: Callable[[str], None] = lambda _: None) -> Run:
@@ -139,13 +136,12 @@ class Runs:
 
         def look() -> Run | None:
             nonlocal last
-            with self._using():
-                run = self._get(run_id)
-                if run.is_finished:
-                    return run
-                if (step := self._step(run_id)) and step != last:
-                    on_step(_STEPS.get(step, step))
-                    last = step
+            run = self._get(run_id)
+            if run.is_finished:
+                return run
+            if (step := self._step(run_id)) and step != last:
+                on_step(_STEPS.get(step, step))
+                last = step
             return None
 
         run = wait_for(look, what=f"run {run_id}", timeout=timeout)
@@ -176,11 +172,10 @@ class Runs:
                 f"({run.status.lower()}): there is nothing to stop"
             )
         stop = Stop(by=me(), why=" ".join(why.split())[:LONGEST_WHY], at=datetime.now(UTC))
-        with self._using():
-            # First the marker that registration checks: a running function isn't stopped with its execution.
-            RunFiles(self._artifacts_bucket, run.model, run_id).put_first(STOP_FILE, stop)
-            self._machine.stop(run_id, error=STOPPED, cause=str(stop))
-            stop_container(self._description.cluster, run.model, run_id, str(stop))
+        # First the marker that registration checks: a running function isn't stopped with its execution.
+        RunFiles(self._artifacts_bucket, run.model, run_id, self._connection.clients).put_first(STOP_FILE, stop)
+        self._machine.stop(run_id, error=STOPPED, cause=str(stop))
+        stop_container(self._connection.clients, self._description.cluster, run.model, run_id, str(stop))
 
         def look() -> Run | None:
             seen = self.get(run_id)
@@ -214,11 +209,13 @@ class Runs:
             return ""
         if told["status"] == "ABORTED" and model:
             # A stop by the console leaves no file, and a local cloud may forget the reason of a stop.
-            stop = RunFiles(self._artifacts_bucket, model, run_id).get_value(STOP_FILE, Stop)
+            stop = RunFiles(self._artifacts_bucket, model, run_id, self._connection.clients).get_value(STOP_FILE, Stop)
             return f"{STOPPED}: {stop}" if stop else reason_of(told)
         # Step Functions knows a container's exit code alone.
         exited = "exit" in str(told.get("cause") or "").lower()
-        failure = failure_of(self._artifacts_bucket, model, run_id) if exited and model else None
+        failure = (
+            failure_of(self._artifacts_bucket, model, run_id, self._connection.clients) if exited and model else None
+        )
         return f"{failure.error}: {failure.message}" if failure else reason_of(told)
 
     def _step(self, run_id: str) -> str:

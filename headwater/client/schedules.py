@@ -18,7 +18,6 @@ from headwater.schedules.store import DeployedSchedules, Ledger
 from headwater.schedules.targets import Target
 from headwater.schedules.ticks import upcoming
 from headwater.schedules.types import CALL, Definition, Pause, ScheduleState, TickRecord, Work
-from headwater.storage.table import Table
 from headwater.training.scheduled import ScheduledTraining
 from headwater.values import Value
 
@@ -62,33 +61,32 @@ class Schedules:
     """The verbs on schedules; ``headwater.connect().schedules``."""
 
     def __init__(self, connection: Connection) -> None:
-        self._using, self._description = connection.using, connection.description
+        self._connection, self._description = connection, connection.description
 
     @property
     def _ledger(self) -> Ledger:
-        return Ledger(Table(self._description.registry_table))
+        return Ledger(self._connection.table)
 
     @property
     def _deployed(self) -> DeployedSchedules:
-        return DeployedSchedules(self._description.artifacts_bucket)
+        return DeployedSchedules(self._description.artifacts_bucket, self._connection.clients)
 
     @property
     def _scheduler(self) -> Scheduler:
-        told = self._description
-        plain = ScheduledTraining(told.training_arn, told.artifacts_bucket)
+        told, clients = self._description, self._connection.clients
+        plain = ScheduledTraining(told.training_arn, told.artifacts_bucket, clients)
         training: Target = plain
         if told.retraining_function:
-            answers = RetrainStore(Table(told.registry_table))
-            training = PolicyTraining(plain, PolicyFunction(told.retraining_function).ask, answers)
-        collecting, calls = ScheduledCollection(told.collecting_arn), ScheduledCall(told.regular_arn)
+            answers = RetrainStore(self._connection.table)
+            training = PolicyTraining(plain, PolicyFunction(told.retraining_function, clients).ask, answers)
+        collecting, calls = ScheduledCollection(told.collecting_arn, clients), ScheduledCall(told.regular_arn, clients)
         return Scheduler(self._ledger, self._deployed, {"training": training, "collecting": collecting, CALL: calls})
 
     def list(self) -> tuple[ScheduleSummary, ...]:
         """Every schedule of the stack, by name."""
-        with self._using():
-            deployed, ledger = self._deployed, self._ledger
-            found = [one.definition for name in deployed.names() if (one := deployed.get(name))]
-            return tuple(_summary(definition, ledger) for definition in found)
+        deployed, ledger = self._deployed, self._ledger
+        found = [one.definition for name in deployed.names() if (one := deployed.get(name))]
+        return tuple(_summary(definition, ledger) for definition in found)
 
     def next(self, name: str | None = None, *, number: int = 10) -> tuple[NextTick, ...]:
         """The next ticks of one schedule, or of all, in the order of their times.
@@ -99,12 +97,9 @@ class Schedules:
         HolidaysUnknown
             A calendar has holidays, and the package that knows them isn't installed here.
         """
-        with self._using():
-            ledger, scheduler = self._ledger, self._scheduler
-            names = [name] if name is not None else self._deployed.names()
-            found = [
-                tick for one in names for tick in _next(scheduler.definition(one), ledger.state(one), number=number)
-            ]
+        ledger, scheduler = self._ledger, self._scheduler
+        names = [name] if name is not None else self._deployed.names()
+        found = [tick for one in names for tick in _next(scheduler.definition(one), ledger.state(one), number=number)]
         return tuple(sorted(found, key=lambda tick: (tick.at, tick.schedule))[:number])
 
     def history(self, name: str, *, number: int = 20) -> tuple[TickRecord, ...]:
@@ -115,10 +110,9 @@ class Schedules:
         ScheduleNotFound
             There is no such schedule, nor was there one.
         """
-        with self._using():
-            found = self._ledger.newest(name, min(number, MOST_SHOWN))
-            if not found:
-                self._scheduler.definition(name)
+        found = self._ledger.newest(name, min(number, MOST_SHOWN))
+        if not found:
+            self._scheduler.definition(name)
         return tuple(found)
 
     def pause(self, name: str, *, until: datetime | None = None, why: str = "") -> Pause:
@@ -130,8 +124,7 @@ class Schedules:
         InvalidRequest
             ``until`` is past.
         """
-        with self._using():
-            return self._scheduler.pause(name, until=until, by=me(), why=" ".join(why.split())[:300])
+        return self._scheduler.pause(name, until=until, by=me(), why=" ".join(why.split())[:300])
 
     def resume(self, name: str, *, missed: Literal["none", "last"] = "none") -> TickRecord | None:
         """End a pause. With ``missed="last"`` the last tick that it skipped is started after all, and returned.
@@ -140,8 +133,7 @@ class Schedules:
         ------
         ScheduleNotFound, NotPaused
         """
-        with self._using():
-            return self._scheduler.resume(name, missed=missed)
+        return self._scheduler.resume(name, missed=missed)
 
     def run(self, name: str) -> TickRecord:
         """Start a run now, outside of the schedule's ticks, also while it is paused.
@@ -152,8 +144,7 @@ class Schedules:
         StillRuns
             The schedule forbids two runs at once, and one is in progress.
         """
-        with self._using():
-            return self._scheduler.run(name, by=me())
+        return self._scheduler.run(name, by=me())
 
     def backfill(
         self,
@@ -190,10 +181,9 @@ class Schedules:
         BadRange
             The range is empty, not past, or has too many ticks.
         """
-        with self._using():
-            return tuple(
-                self._scheduler.backfill(name, since, until, by=me(), parallel=parallel, again=again, dry_run=dry_run)
-            )
+        return tuple(
+            self._scheduler.backfill(name, since, until, by=me(), parallel=parallel, again=again, dry_run=dry_run)
+        )
 
 
 def _summary(definition: Definition, ledger: Ledger) -> ScheduleSummary:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from headwater.client.connection import Connection
 from headwater.client.people import me
 from headwater.monitoring.dashboards.tokens import DAYS, Created, ScrapeToken, ScrapeTokens
-from headwater.storage.table import Table
 
 
 class Tokens:
     """The verbs on tokens; ``headwater.connect().monitor.tokens``."""
 
     def __init__(self, connection: Connection) -> None:
-        self._using, self._table = connection.using, connection.description.registry_table
+        self._connection = connection
 
     def create(self, name: str, *, days: int = DAYS) -> Created:
         """Make a token for ``GET /metrics/scrape``. It is in the answer and can't be had again.
@@ -31,13 +30,11 @@ class Tokens:
         TokenExists
             A token of that name is good already.
         """
-        with self._using():
-            return ScrapeTokens(Table(self._table)).create(name, days=days, by=me())
+        return ScrapeTokens(self._connection.table).create(name, days=days, by=me())
 
     def list(self) -> tuple[ScrapeToken, ...]:
         """All tokens by name, without their secrets, those that expired or were revoked too."""
-        with self._using():
-            return ScrapeTokens(Table(self._table)).all()
+        return ScrapeTokens(self._connection.table).all()
 
     def revoke(self, name: str) -> ScrapeToken:
         """Make a token useless at once; a second time changes nothing.
@@ -46,5 +43,4 @@ class Tokens:
         ------
         TokenNotFound
         """
-        with self._using():
-            return ScrapeTokens(Table(self._table)).revoke(name)
+        return ScrapeTokens(self._connection.table).revoke(name)

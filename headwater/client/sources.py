@@ -51,8 +51,8 @@ class Sources:
     """The verbs on sources; ``headwater.connect().sources``."""
 
     def __init__(self, connection: Connection) -> None:
-        self._description, self._using = connection.description, connection.using
-        self._machine = Machine(self._description.ingestion_arn)
+        self._connection, self._description = connection, connection.description
+        self._machine = Machine(self._description.ingestion_arn, connection.clients)
 
     def list(self) -> tuple[SourceView, ...]:
         """Every source that the stack declares, by name."""
@@ -61,22 +61,21 @@ class Sources:
     def show(self, name: str) -> SourceView:
         """A source with its definitions and its files; raises `NotDeclared`."""
         self._description.require_source(name)
-        with self._using():
-            ingestion_log = IngestionLog(self._description.registry_table)
-            definitions, latest = ingestion_log.definitions(name), ingestion_log.latest_definition(name)
-            files: Counter[str] = Counter()
-            size = 0
-            dataset = Versions(self._description.lake_bucket, self._description.registry_table).dataset(
-                dataset_of(name)
-            )
-            try:
-                for entry in dataset.files():
-                    digest = digest_in(name, entry.key)
-                    files[BY_HAND if digest is None else digest or UNRECORDED] += 1
-                    size += entry.size
-            except DatasetNotFound:
-                if not definitions and self._description.sources is None:
-                    raise NotDeclared(f"stack {self._description.name!r} knows no source {name!r}") from None
+        ingestion_log = IngestionLog(self._connection.table)
+        definitions, latest = ingestion_log.definitions(name), ingestion_log.latest_definition(name)
+        files: Counter[str] = Counter()
+        size = 0
+        dataset = Versions(self._description.lake_bucket, self._connection.table, self._connection.clients).dataset(
+            dataset_of(name)
+        )
+        try:
+            for entry in dataset.files():
+                digest = digest_in(name, entry.key)
+                files[BY_HAND if digest is None else digest or UNRECORDED] += 1
+                size += entry.size
+        except DatasetNotFound:
+            if not definitions and self._description.sources is None:
+                raise NotDeclared(f"stack {self._description.name!r} knows no source {name!r}") from None
         return SourceView(name=name, definition=latest, files=dict(files), size=size, definitions=definitions)
 
     def reingest(
@@ -102,8 +101,7 @@ class Sources:
         self._description.require_source(name)
         since = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
         order = ReingestOrder(source=name, since=since, drop=drop, dry_run=dry_run, by=me())
-        with self._using():
-            run_id = self._machine.begin(f"reingest-{name[:32]}", {"reingest": order.model_dump(mode="json")})
+        run_id = self._machine.begin(f"reingest-{name[:32]}", {"reingest": order.model_dump(mode="json")})
         return StartedReingest(source=name, run_id=run_id)
 
     def wait(self, started: StartedReingest, *, timeout: float = 7200) -> Reingestion:
@@ -115,9 +113,8 @@ class Sources:
             The dataset wasn't switched, or not all dependent features could be brought up to date.
         TookTooLong
         """
-        with self._using():
-            ended = self._machine.wait(started.run_id, what=f"reingestion {started.run_id}", timeout=timeout)
-            done = IngestionLog(self._description.registry_table).reingestion(started.source, started.run_id)
+        ended = self._machine.wait(started.run_id, what=f"reingestion {started.run_id}", timeout=timeout)
+        done = IngestionLog(self._connection.table).reingestion(started.source, started.run_id)
         if ended["status"] == "SUCCEEDED" and done is not None:
             return done
         said = reason_of(ended)

@@ -107,8 +107,7 @@ class Stack:
     @cached_property
     def data(self) -> Versions:
         """The datasets of the lake."""
-        with self._connection.using():
-            return Versions(self.description.lake_bucket, self.description.registry_table)
+        return Versions(self.description.lake_bucket, self._connection.table, self.clients)
 
     @cached_property
     def features(self) -> Features:

@@ -9,14 +9,15 @@ from typing import Any
 from headwater.lake.refusal import one_line
 from headwater.schedules.targets import Seen, seen_of
 from headwater.schedules.types import Work
+from headwater.storage.clients import Clients
 from headwater.storage.executions import Executions
 
 
 class ScheduledCollection:
     """Starts collectors for ticks: executions of the collecting machine."""
 
-    def __init__(self, collecting_arn: str) -> None:
-        self._machine = Executions(collecting_arn)
+    def __init__(self, collecting_arn: str, clients: Clients) -> None:
+        self._machine = Executions(collecting_arn, clients)
 
     def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
         """Start the run; Step Functions takes an execution's name once."""

@@ -41,6 +41,7 @@ from headwater.declare import Code, Collector
 from headwater.errors import HeadwaterError
 from headwater.json_values import NotJson, dumps, json_value, loads
 from headwater.settings import LakeSettings
+from headwater.storage.clients import Clients
 from headwater.storage.objects import ObjectGone
 from headwater.storage.retries import tries
 from headwater.storage.table import Table
@@ -100,15 +101,16 @@ class Collecting:
         cls,
         collector: Collector,
         settings: LakeSettings,
+        clients: Clients,
         *,
         secret: Callable[[str], str],
         now: Clock,
         pause: Callable[[float], None],
     ) -> Self:
         """The collector on the stack that ``settings`` lead to; it fetches in the way of its kind."""
-        store = CollectorStore(Table(settings.registry_table), collector.name)
-        files = CollectedFiles(settings.lake_bucket)
-        return cls(collector, read_of(collector), store, files, secret=secret, now=now, pause=pause)
+        store = CollectorStore(Table(settings.registry_table, clients), collector.name)
+        files = CollectedFiles(settings.lake_bucket, clients)
+        return cls(collector, read_of(collector, clients), store, files, secret=secret, now=now, pause=pause)
 
     def run(self, run_id: str, tick: Tick, *, seconds_left: Callable[[], float], is_last_call: bool = False) -> Outcome:
         """Fetch what is new, batch by batch; a run that is done is not run again.

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from headwater.collecting.types import BatchRecord, CollectionRun, CollectorSettings, CollectorState, FileRecord
 from headwater.lake.types import COLLECTED
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.objects import Bucket, ObjectGone
 from headwater.storage.table import ABSENT, Table
 from headwater.values import Pointer, Stored
@@ -142,8 +142,8 @@ class CollectorStore:
 class CollectedFiles:
     """Files on their way in the lake's bucket: staged first, landed once they count."""
 
-    def __init__(self, bucket: str) -> None:
-        self._bucket = Bucket(bucket)
+    def __init__(self, bucket: str, clients: Clients) -> None:
+        self._bucket, self._s3 = Bucket(bucket, clients), clients("s3")
 
     def stage(self, collector: str, name: str, path: Path) -> Pointer:
         """Keep a file that doesn't count yet."""
@@ -190,7 +190,7 @@ class CollectedFiles:
 
     def old(self, collector: str, before: datetime) -> Iterator[Pointer]:
         """Files and memories of a collector that were written before a time."""
-        pages = client("s3").get_paginator("list_object_versions")
+        pages = self._s3.get_paginator("list_object_versions")
         for kind in (STAGED, MEMORY):
             for page in pages.paginate(Bucket=self._bucket.name, Prefix=f"{kind}{collector}/"):
                 for one in page.get("Versions", ()):
@@ -199,7 +199,7 @@ class CollectedFiles:
 
     def forget(self, pointer: Pointer) -> None:
         """Delete a staged file that has landed, a memory that a newer one replaced, or what a killed run left."""
-        client("s3").delete_object(Bucket=pointer.bucket, Key=pointer.key, VersionId=pointer.version_id)
+        self._s3.delete_object(Bucket=pointer.bucket, Key=pointer.key, VersionId=pointer.version_id)
 
 
 def _batch_key(sequence: int) -> str:

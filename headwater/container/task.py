@@ -22,6 +22,7 @@ from headwater.deployed import deployed_catalog
 from headwater.errors import HeadwaterError
 from headwater.lake.types import ReingestOrder, Upload
 from headwater.settings import LakeSettings
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.collecting.service import Order
@@ -68,8 +69,9 @@ def train(settings: Settings, logger: Logger, model: str, run_id: str) -> None:
 
     training = Training(
         deployed_catalog(),
-        Registry.from_settings(settings),
+        Registry.from_settings(settings, CLIENTS),
         settings.artifacts_bucket,
+        CLIENTS,
         code_version=settings.code_version,
         lock=LOCK,
         progress=tell,
@@ -79,7 +81,7 @@ def train(settings: Settings, logger: Logger, model: str, run_id: str) -> None:
     except Exception as error:
         message = error.message if isinstance(error, HeadwaterError) else f"{type(error).__name__}: {error}"
         failure = Failure(error=type(error).__name__, message=" ".join(message.split()))
-        RunFiles(settings.artifacts_bucket, model, run_id).put_value(FAILURE_FILE, failure)
+        RunFiles(settings.artifacts_bucket, model, run_id, CLIENTS).put_value(FAILURE_FILE, failure)
         raise
     logger.info("candidate", extra={"metrics": dict(candidate.metrics), "failures": candidate.failures})
 
@@ -110,7 +112,7 @@ def collect(settings: CollectSettings, logger: Logger, order: Order) -> None:
     logger.append_keys(collector=collector.name, source=collector.source)
     deadline = (order.started_at or datetime.now(UTC)) + COLLECTS_FOR
     collecting = Collecting.from_settings(
-        collector, settings, secret=Secrets(), now=lambda: datetime.now(UTC), pause=time.sleep
+        collector, settings, CLIENTS, secret=Secrets(CLIENTS), now=lambda: datetime.now(UTC), pause=time.sleep
     )
     outcome = collecting.run(
         order.run_id,
@@ -124,7 +126,7 @@ def collect(settings: CollectSettings, logger: Logger, order: Order) -> None:
 def _lake(settings: Settings) -> Lake:
     from headwater.lake.service import Lake
 
-    return Lake.from_settings(deployed_catalog(), settings, code_version=settings.code_version)
+    return Lake.from_settings(deployed_catalog(), settings, CLIENTS, code_version=settings.code_version)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -10,7 +10,6 @@ from headwater.features.online.records import Materialisation
 from headwater.graph import Contribution, Edge, Known, Log, Node, NodeKind, Places, Role, Told
 from headwater.lake.types import STREAMED, dataset_of
 from headwater.storage.logs import ItemLog
-from headwater.storage.table import Table
 from headwater.versions.dataset import Dataset
 from headwater.versions.facts import branches, commit_node
 from headwater.versions.types import Change, Commit
@@ -72,7 +71,7 @@ def _tell_streamed(dataset: Dataset, name: str, commit: Commit, _: list[Change])
 
 
 def _logs(places: Places) -> Iterator[Log[Told]]:
-    table = Table(places.registry_table)
+    table = places.table
     for item in table.query(NAMES, "NAME#"):
         view = item["sk"].removeprefix("NAME#")
         # Materialisations of older data may be recorded late.

@@ -313,7 +313,7 @@ class Features:
 
     @property
     def _registry(self) -> Table:
-        return Table(self.lake.ingestion_log.table)
+        return self.lake.table
 
     @property
     def _definitions(self) -> Definitions:

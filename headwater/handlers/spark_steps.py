@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headwater.declare import load_catalog
 from headwater.settings import LakeSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.features.spark.runs import SparkSteps
@@ -21,4 +22,4 @@ def service(settings: Settings) -> SparkSteps:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.features.spark.runs import SparkSteps
 
-    return SparkSteps.from_settings(load_catalog(), settings)
+    return SparkSteps.from_settings(load_catalog(), settings, CLIENTS)

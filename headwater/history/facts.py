@@ -104,10 +104,10 @@ def _filled(notes: dict[str, str]) -> dict[str, str]:
 
 
 def _logs(places: Places) -> Iterator[Log[Told]]:
-    table = HistoryTable(places.registry_table)
-    history = UpdateHistory(StateBucket(""), table, GraphStore(places.artifacts_bucket))
+    table = HistoryTable(places.table)
+    history = UpdateHistory(StateBucket("", places.clients), table, GraphStore(places.artifacts_bucket, places.clients))
     for of in table.stacks():
-        yield Updates(of, history, table, CodeStates(places.artifacts_bucket))
+        yield Updates(of, history, table, CodeStates(places.artifacts_bucket, places.clients))
 
 
 FACTS = Contribution(

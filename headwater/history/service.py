@@ -27,6 +27,8 @@ from headwater.history.types import (
     UpdateRecord,
     update_id,
 )
+from headwater.storage.clients import Clients
+from headwater.storage.table import Table
 from headwater.values import Value
 
 _EXPORT = "EXPORT-"
@@ -77,12 +79,12 @@ class UpdateHistory:
         self._recorder = Recorder(state, table, graphs)
 
     @classmethod
-    def from_settings(cls, settings: HistorySettings) -> Self:
+    def from_settings(cls, settings: HistorySettings, clients: Clients) -> Self:
         """The history that ``settings`` lead to."""
         return cls(
-            StateBucket(settings.state_bucket),
-            HistoryTable(settings.registry_table),
-            GraphStore(settings.artifacts_bucket),
+            StateBucket(settings.state_bucket, clients),
+            HistoryTable(Table(settings.registry_table, clients)),
+            GraphStore(settings.artifacts_bucket, clients),
         )
 
     # -- writing ------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from headwater.code.types import CodeState
 from headwater.history.errors import StateBucketMissing, StateUnknown
 from headwater.history.graph import Graph
 from headwater.history.types import StackName
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.objects import GONE, Bucket, ObjectGone
 from headwater.storage.table import ABSENT, Scalar, Table
 
@@ -35,9 +35,9 @@ class Moment:
 class StateBucket:
     """Pulumi's backend, read only, every version of it: what was deleted is still there."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, clients: Clients) -> None:
         self.name = name
-        self._s3 = client("s3")
+        self._s3 = clients("s3")
 
     def moments(self, prefix: str) -> list[Moment]:
         """Every version and deletion under ``prefix``, each file's newest first; raises `StateBucketMissing`."""
@@ -85,8 +85,8 @@ class HistoryTable:
     replaces one that knows less, never the other way round.
     """
 
-    def __init__(self, table: str) -> None:
-        self._table = Table(table)
+    def __init__(self, table: Table) -> None:
+        self._table = table
 
     def put(self, of: StackName, ns: int, fact: str, document: str, rank: int) -> bool:
         """Keep a fact unless one that knows as much (``rank``) is there; False if there was one."""
@@ -111,8 +111,8 @@ class HistoryTable:
 class GraphStore:
     """Canonical graphs in the artifacts bucket, named by their contents; without secrets, not even encrypted."""
 
-    def __init__(self, bucket: str) -> None:
-        self._objects = Bucket(bucket, gone=GONE | {"NoSuchBucket"})
+    def __init__(self, bucket: str, clients: Clients) -> None:
+        self._objects = Bucket(bucket, clients, gone=GONE | {"NoSuchBucket"})
 
     def keep(self, name: str, packed: bytes) -> None:
         """Keep a graph; one that is there already becomes a new version with the same contents."""
@@ -129,8 +129,8 @@ class GraphStore:
 class CodeStates:
     """States of the deployed code in the artifacts bucket."""
 
-    def __init__(self, bucket: str) -> None:
-        self._objects = Bucket(bucket, gone=GONE | {"NoSuchBucket"})
+    def __init__(self, bucket: str, clients: Clients) -> None:
+        self._objects = Bucket(bucket, clients, gone=GONE | {"NoSuchBucket"})
 
     def load(self, key: str) -> CodeState | None:
         """The state under ``key``; None if it isn't there."""
@@ -147,6 +147,9 @@ def _graph_key(name: str) -> str:
 class Holdings:
     """Whether a resource holds data that would go with it."""
 
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
     def of(self, kind: str, identity: str) -> bool:
         """Whether the bucket, table, queue, ... holds anything; True if it can't be looked into."""
         look = {"aws:s3/bucket:Bucket": self._bucket, "aws:dynamodb/table:Table": self._table,
@@ -161,13 +164,13 @@ class Holdings:
             )
 
     def _bucket(self, name: str) -> bool:
-        answer = client("s3").list_object_versions(Bucket=name, MaxKeys=1)
+        answer = self._clients("s3").list_object_versions(Bucket=name, MaxKeys=1)
         return bool(answer.get("Versions") or answer.get("DeleteMarkers"))
 
     def _table(self, name: str) -> bool:
-        return bool(client("dynamodb").scan(TableName=name, Limit=1)["Count"])
+        return bool(self._clients("dynamodb").scan(TableName=name, Limit=1)["Count"])
 
     def _queue(self, url: str) -> bool:
         names: Sequence[str] = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        answer = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=list(names))
+        answer = self._clients("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=list(names))
         return any(int(value) for value in answer["Attributes"].values())

@@ -9,6 +9,7 @@ from datetime import timedelta
 from headwater.images.errors import BuildFailed, BuildUnfinished
 from headwater.images.store import Builder, Repository
 from headwater.images.types import Build, BuildRequest
+from headwater.storage.clients import Clients
 
 
 class Images:
@@ -20,6 +21,7 @@ class Images:
         Where images are pushed, such as ``123456789012.dkr.ecr.eu-west-1.amazonaws.com/headwater-dev-training``.
     project : str
         The CodeBuild project's name.
+    clients : Clients
     pause : callable
         Waits between two looks at a running build.
     clock : callable
@@ -30,13 +32,14 @@ class Images:
         self,
         repository_uri: str,
         project: str,
+        clients: Clients,
         *,
         pause: Callable[[], None] = lambda: time.sleep(2),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._uri = repository_uri
-        self._repository = Repository(repository_uri.partition("/")[2])
-        self._builder = Builder(project)
+        self._repository = Repository(repository_uri.partition("/")[2], clients)
+        self._builder = Builder(project, clients)
         self._pause, self._clock = pause, clock
 
     def build(self, request: BuildRequest, *, within: timedelta) -> str:

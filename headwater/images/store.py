@@ -6,7 +6,7 @@ from typing import Any
 
 from headwater.images.errors import NoBuilds
 from headwater.images.types import Build, BuildRequest
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import Clients, error_code
 
 TAG_VARIABLE = "IMAGE_TAG"
 
@@ -14,8 +14,9 @@ TAG_VARIABLE = "IMAGE_TAG"
 class Builder:
     """One CodeBuild project."""
 
-    def __init__(self, project: str) -> None:
+    def __init__(self, project: str, clients: Clients) -> None:
         self.project = project
+        self._codebuild = clients("codebuild")
 
     def start(self, request: BuildRequest) -> Build:
         """Start a build; the same request within five minutes answers with the build that it started before.
@@ -26,14 +27,14 @@ class Builder:
             The account's quota of concurrent builds is used up; a new account's may be 0.
         """
         try:
-            answer = client("codebuild").start_build(
+            answer = self._codebuild.start_build(
                 projectName=self.project,
                 sourceTypeOverride="S3",
                 sourceLocationOverride=f"{request.bucket}/{request.key}",
                 environmentVariablesOverride=[{"name": TAG_VARIABLE, "value": request.tag, "type": "PLAINTEXT"}],
                 idempotencyToken=request.tag[:64],
             )
-        except client("codebuild").exceptions.ClientError as error:
+        except self._codebuild.exceptions.ClientError as error:
             if error_code(error) != "AccountLimitExceededException":
                 raise
             raise NoBuilds(
@@ -46,10 +47,10 @@ class Builder:
 
     def find_running(self, tag: str) -> Build | None:
         """The newest build of ``tag`` that hasn't ended, among the project's last ones."""
-        ids = client("codebuild").list_builds_for_project(projectName=self.project, sortOrder="DESCENDING")["ids"][:20]
+        ids = self._codebuild.list_builds_for_project(projectName=self.project, sortOrder="DESCENDING")["ids"][:20]
         if not ids:
             return None
-        for raw in client("codebuild").batch_get_builds(ids=ids)["builds"]:
+        for raw in self._codebuild.batch_get_builds(ids=ids)["builds"]:
             variables = {entry["name"]: entry["value"] for entry in raw["environment"].get("environmentVariables", [])}
             if variables.get(TAG_VARIABLE) == tag and (build := _build(raw)).is_running:
                 return build
@@ -57,20 +58,21 @@ class Builder:
 
     def read(self, build_id: str) -> Build:
         """The build as it is now."""
-        return _build(client("codebuild").batch_get_builds(ids=[build_id])["builds"][0])
+        return _build(self._codebuild.batch_get_builds(ids=[build_id])["builds"][0])
 
 
 class Repository:
     """One ECR repository."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, clients: Clients) -> None:
         self.name = name
+        self._ecr = clients("ecr")
 
     def find(self, tag: str) -> str | None:
         """The digest of the image with that tag, such as ``sha256:…``; None if there is none."""
         try:
-            answer = client("ecr").describe_images(repositoryName=self.name, imageIds=[{"imageTag": tag}])
-        except client("ecr").exceptions.ClientError as error:
+            answer = self._ecr.describe_images(repositoryName=self.name, imageIds=[{"imageTag": tag}])
+        except self._ecr.exceptions.ClientError as error:
             if error_code(error) == "ImageNotFoundException":
                 return None
             raise

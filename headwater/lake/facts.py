@@ -89,7 +89,7 @@ def _place(pointer: Pointer) -> tuple[str, str]:
 
 
 def _logs(places: Places) -> Iterator[Log[Told]]:
-    yield from branches(places, "lake", partial(_tell, IngestionLog(places.registry_table)), prefix=_SOURCES)
+    yield from branches(places, "lake", partial(_tell, IngestionLog(places.table)), prefix=_SOURCES)
 
 
 FACTS = Contribution(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headwater.lake.types import Upload
+from headwater.storage.clients import Clients
 from headwater.storage.executions import Executions
 
 
@@ -13,10 +14,11 @@ class Intake:
     ----------
     ingestion_arn : str
         The state machine.
+    clients : Clients
     """
 
-    def __init__(self, ingestion_arn: str) -> None:
-        self._executions = Executions(ingestion_arn)
+    def __init__(self, ingestion_arn: str, clients: Clients) -> None:
+        self._executions = Executions(ingestion_arn, clients)
 
     def start(self, upload: Upload) -> bool:
         """Start the run of ``upload``. Returns whether this call started it.

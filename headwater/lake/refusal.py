@@ -28,15 +28,15 @@ class Refusals:
 
     Parameters
     ----------
-    table : str
+    table : Table
         The registry table.
     now : callable
         The time, UTC.
     """
 
-    def __init__(self, table: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, table: Table, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._ingestion_log = IngestionLog(table)
-        self._store = Table(table)
+        self._store = table
         self._now = now
 
     def record(self, upload: Upload, *, error: Mapping[str, Any]) -> Refusal:

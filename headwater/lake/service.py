@@ -20,7 +20,7 @@ from headwater.lake.errors import FileRefused, NoData, Superseded, UnknownSource
 from headwater.lake.judging import Judging
 from headwater.lake.making import Making, Refusal
 from headwater.lake.reingesting import Reingesting
-from headwater.lake.store import IngestionLog, Objects
+from headwater.lake.store import Arrivals, IngestionLog, Objects
 from headwater.lake.types import (
     STREAMED,
     DataVersion,
@@ -37,6 +37,7 @@ from headwater.lake.types import (
 )
 from headwater.registry.errors import RegistryBusy
 from headwater.settings import LakeSettings
+from headwater.storage.clients import Clients
 from headwater.storage.table import Table
 from headwater.values import Pointer
 from headwater.versions.errors import DatasetNotFound, HookRefused, RevisionNotFound
@@ -55,9 +56,10 @@ class Lake:
     ----------
     catalog : Catalog
         The sources that are declared.
+    clients : Clients
     bucket : str
         The lake's bucket.
-    table : str
+    table : Table
         The registry table.
     code_version : str
         Version of the ingesting code; stored with each commit.
@@ -72,31 +74,36 @@ class Lake:
     def __init__(
         self,
         catalog: Catalog,
+        clients: Clients,
         *,
         bucket: str,
-        table: str,
+        table: Table,
         code_version: str = "",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
         deployed: bool = True,
     ) -> None:
         self.catalog = catalog
-        self.objects = Objects(bucket)
+        self.objects = Objects(bucket, clients)
+        self.arrivals = Arrivals(bucket, clients)
+        self.table = table
         self.ingestion_log = IngestionLog(table)
-        self._registry = Table(table)
-        self.versions = Versions(bucket, self._registry, now=now, pause=pause)
+        self.versions = Versions(bucket, table, clients, now=now, pause=pause)
         self._committing = Committing(self.versions, self.objects, pause=pause)
         self._judging = Judging(catalog, self.ingestion_log, deployed=deployed)
         self._making = Making(catalog, self.objects, self.ingestion_log, code_version=code_version, now=now)
         self._reingesting = Reingesting(
             self.versions, self.objects, self.ingestion_log, self._making,
-            refs=lambda name: Refs(self._registry, name), now=now, pause=pause,
+            refs=lambda name: Refs(table, name), now=now, pause=pause,
         )  # fmt: skip
 
     @classmethod
-    def from_settings(cls, catalog: Catalog, settings: LakeSettings, *, code_version: str = "") -> Self:
+    def from_settings(
+        cls, catalog: Catalog, settings: LakeSettings, clients: Clients, *, code_version: str = ""
+    ) -> Self:
         """The lake that ``settings`` lead to."""
-        return cls(catalog, bucket=settings.lake_bucket, table=settings.registry_table, code_version=code_version)
+        table = Table(settings.registry_table, clients)
+        return cls(catalog, clients, bucket=settings.lake_bucket, table=table, code_version=code_version)
 
     def ingest(self, upload: Upload) -> Ingestion:
         """Validate and curate ``upload``, and commit it unless a later version of its file is committed already.
@@ -203,7 +210,7 @@ class Lake:
 
         def read() -> dict[str, Ref | None]:
             # Branch and revision in one read: neither may be older than the other.
-            return {name: Refs(self._registry, name).get("branch", MAIN) for name in datasets}
+            return {name: Refs(self.table, name).get("branch", MAIN) for name in datasets}
 
         heads = read()
         if len(datasets) == 1:

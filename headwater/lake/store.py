@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from headwater.lake.errors import LakeBusy
 from headwater.lake.types import COLLECTED, Definition, Ingestion, IngestionStatus, Order, Reingestion, Upload
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.objects import Bucket, ObjectGone
 from headwater.storage.table import ABSENT, Scalar, Table
 from headwater.values import Pointer
@@ -33,10 +33,10 @@ BUSY = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "503", "500
 class Objects:
     """Versioned objects of one bucket."""
 
-    def __init__(self, bucket: str) -> None:
+    def __init__(self, bucket: str, clients: Clients) -> None:
         self.bucket = bucket
-        self._s3 = client("s3")
-        self._objects = Bucket(bucket)
+        self._s3 = clients("s3")
+        self._objects = Bucket(bucket, clients)
 
     def fetch(self, pointer: Pointer, path: Path) -> Order:
         """Write the bytes that ``pointer`` names to ``path``. Returns when they landed; raises `VersionGone`."""
@@ -137,10 +137,10 @@ class Arrivals:
         The lake's, which keeps versions.
     """
 
-    def __init__(self, bucket: str) -> None:
+    def __init__(self, bucket: str, clients: Clients) -> None:
         self.bucket = bucket
-        self._s3 = client("s3")
-        self._objects = Bucket(bucket)
+        self._s3 = clients("s3")
+        self._objects = Bucket(bucket, clients)
 
     def put(self, view: str, version: str, body: bytes) -> str:
         """Keep a call's rows, lines of JSON, for a version of a view's definition. Returns the object's key.
@@ -200,12 +200,12 @@ class IngestionLog:
 
     Parameters
     ----------
-    table : str
+    table : Table
+        The registry table.
     """
 
-    def __init__(self, table: str) -> None:
-        self.table = table
-        self._table = Table(table)
+    def __init__(self, table: Table) -> None:
+        self._table = table
 
     def ingestion(self, upload: Upload) -> Ingestion | None:
         """The ingestion of ``upload``; None if nothing is known."""

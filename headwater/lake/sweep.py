@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from headwater.lake.intake import Intake
 from headwater.lake.store import IngestionLog, Objects
 from headwater.lake.types import LANDING, Upload
+from headwater.storage.clients import Clients
+from headwater.storage.table import Table
 
 GRACE = timedelta(minutes=5)
 """Younger uploads are left to their event."""
@@ -21,16 +23,17 @@ class Sweep:
     ----------
     bucket : str
         The lake's bucket.
-    table : str
+    table : Table
         The registry table.
     ingestion_arn : str
         The ingestion state machine.
+    clients : Clients
     """
 
-    def __init__(self, bucket: str, table: str, ingestion_arn: str) -> None:
-        self._objects = Objects(bucket)
+    def __init__(self, bucket: str, table: Table, ingestion_arn: str, clients: Clients) -> None:
+        self._objects = Objects(bucket, clients)
         self._ingestion_log = IngestionLog(table)
-        self._intake = Intake(ingestion_arn)
+        self._intake = Intake(ingestion_arn, clients)
 
     def sweep(self, now: datetime, *, everything: bool = False) -> list[Upload]:
         """Start the ingestion of uploads that have none. A repeated call starts no ingestion twice.

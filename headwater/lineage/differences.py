@@ -13,7 +13,6 @@ from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import ModelVersion, Package
-from headwater.storage.table import Table
 from headwater.values import Value
 from headwater.versions.errors import Corrupt, DatasetNotFound, RevisionNotFound
 from headwater.versions.service import Versions
@@ -75,9 +74,9 @@ class Differences:
     """Compares versions."""
 
     def __init__(self, places: Places) -> None:
-        table = Table(places.registry_table)
-        self._registry, self._artifacts = Registry(table), ArtifactStore(places.artifacts_bucket)
-        self._versions, self._moments = Versions(places.lake_bucket, table), Moments(places)
+        table = places.table
+        self._registry, self._artifacts = Registry(table), ArtifactStore(places.artifacts_bucket, places.clients)
+        self._versions, self._moments = Versions(places.lake_bucket, table, places.clients), Moments(places)
 
     def between(self, model: str, before: int, after: int) -> VersionDifference:
         """The differences from version ``before`` to version ``after`` of a model; raises `VersionNotFound`."""

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from headwater.graph import Contribution, Log, NodeKind, Places, Told
 from headwater.lineage import foreign
 from headwater.lineage.annotations import Annotations
-from headwater.storage.table import Table
 
 
 def _logs(places: Places) -> Iterator[Log[Told]]:
     yield from foreign.logs(places)
-    yield Annotations(Table(places.registry_table))
+    yield Annotations(places.table)
 
 
 FACTS = Contribution(

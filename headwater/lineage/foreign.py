@@ -31,7 +31,7 @@ class Received:
     """Takes events in."""
 
     def __init__(self, places: Places, *, now: Clock = utc_now) -> None:
-        self._table, self._events, self._now = Table(places.registry_table), Events(places.artifacts_bucket), now
+        self._table, self._events, self._now = places.table, Events(places.artifacts_bucket, places.clients), now
 
     def take(self, event: Event) -> bool:
         """Keep a checked event (`headwater.lineage.openlineage.receiving.receive`); False if it is known already.
@@ -83,4 +83,4 @@ class ReceivedLog:
 
 def logs(places: Places) -> Iterator[Log[Told]]:
     """The log of received events."""
-    yield ReceivedLog(Table(places.registry_table), Events(places.artifacts_bucket), names_of(places))
+    yield ReceivedLog(places.table, Events(places.artifacts_bucket, places.clients), names_of(places))

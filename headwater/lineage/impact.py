@@ -14,7 +14,6 @@ from headwater.lineage.walking import NOW, Moment, Walker
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.types import Status
 from headwater.serving.store import PredictionStore
-from headwater.storage.table import Table
 from headwater.values import Value
 
 
@@ -62,7 +61,7 @@ class Impacts:
     def __init__(self, walker: Walker, places: Places) -> None:
         self._walker, self._places = walker, places
         self._moments = Moments(places)
-        self._registry = Registry(Table(places.registry_table))
+        self._registry = Registry(places.table)
 
     def of(self, node: Node, moment: Moment = NOW) -> Impact:
         """All that was made from ``node``, with the aliases that pointed at what, and the days of predictions."""
@@ -109,7 +108,7 @@ class Impacts:
         """Days with predictions on which one of the aliases could have answered with the version."""
         if not intervals or not self._places.predictions_bucket:
             return
-        for day in PredictionStore(self._places.predictions_bucket).days(model):
+        for day in PredictionStore(self._places.predictions_bucket, self._places.clients).days(model):
             begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
             end = begin.replace(hour=23, minute=59, second=59, microsecond=999_999)
             if any(each.since <= end and (each.until is None or each.until >= begin) for each in intervals):

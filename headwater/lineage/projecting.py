@@ -28,7 +28,6 @@ from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import AliasMove, ModelVersion, Package
 from headwater.storage.logs import ItemLog
-from headwater.storage.table import Table
 from headwater.versions.errors import Corrupt
 from headwater.versions.refs import datasets
 from headwater.versions.service import Versions
@@ -43,10 +42,11 @@ class Projection:
 
     def __init__(self, places: Places) -> None:
         self._names = names_of(places)
-        self._table = Table(places.registry_table)
+        self._table = places.table
         self._registry, self._definitions = Registry(self._table), Definitions(self._table)
-        self._ingestions, self._artifacts = IngestionLog(places.registry_table), ArtifactStore(places.artifacts_bucket)
-        self._versions = Versions(places.lake_bucket, self._table)
+        self._ingestions = IngestionLog(self._table)
+        self._artifacts = ArtifactStore(places.artifacts_bucket, places.clients)
+        self._versions = Versions(places.lake_bucket, self._table, places.clients)
 
     def logs(self) -> Iterator[Log[Events]]:
         """The log of each source, view and model."""

@@ -10,7 +10,6 @@ from headwater.lineage.contributions import kinds
 from headwater.lineage.errors import AmbiguousNode, UnknownNode
 from headwater.lineage.index import Index
 from headwater.registry.service import PRODUCTION, Registry
-from headwater.storage.table import Table
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
 from headwater.versions.types import MAIN
@@ -25,8 +24,8 @@ class Resolver:
 
     def __init__(self, index: Index, places: Places) -> None:
         self._index, self._places = index, places
-        table = Table(places.registry_table)
-        self._registry, self._versions = Registry(table), Versions(places.lake_bucket, table)
+        table = places.table
+        self._registry, self._versions = Registry(table), Versions(places.lake_bucket, table, places.clients)
 
     def resolve(self, text: str) -> Node:
         """The node that ``text`` names.

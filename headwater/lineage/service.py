@@ -21,7 +21,6 @@ from headwater.lineage.resolving import Resolver
 from headwater.lineage.standing import Moments
 from headwater.lineage.walking import NOW, Moment, Walker
 from headwater.lineage.why import Explaining
-from headwater.storage.table import Table
 
 SHALLOW = 1
 """Edges that a walk goes by default: whole graphs become hairballs."""
@@ -38,7 +37,7 @@ class LineageService:
 
     def __init__(self, places: Places, *, now: Clock = utc_now) -> None:
         self._places, self._now = places, now
-        table = Table(places.registry_table)
+        table = places.table
         self.index = Index(table)
         self.facts = self.index.facts
         self._annotations = Annotations(table, now=now)

@@ -13,7 +13,6 @@ from headwater.history.store import GraphStore, HistoryTable, StateBucket
 from headwater.history.types import StackName, Update
 from headwater.registry.service import Registry
 from headwater.registry.types import AliasMove
-from headwater.storage.table import Table
 from headwater.values import Value
 from headwater.versions.refs import Refs, datasets
 from headwater.versions.types import MAIN, RefMove
@@ -61,7 +60,7 @@ class Moments:
 
     def __init__(self, places: Places) -> None:
         self._places = places
-        self._table = Table(places.registry_table)
+        self._table = places.table
         self._registry = Registry(self._table)
 
     def at(self, time: datetime) -> Stood:
@@ -80,7 +79,9 @@ class Moments:
     def update(self, time: datetime) -> Update | None:
         """The last update of the stack's infrastructure that had ended by ``time``."""
         history = UpdateHistory(
-            StateBucket(""), HistoryTable(self._places.registry_table), GraphStore(self._places.artifacts_bucket)
+            StateBucket("", self._places.clients),
+            HistoryTable(self._table),
+            GraphStore(self._places.artifacts_bucket, self._places.clients),
         )
         of = StackName(project=self._places.project, stack=self._places.stack)
         return next((update for update in reversed(history.updates(of)) if update.ended_at <= time), None)

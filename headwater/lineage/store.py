@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from headwater.graph import Edge, Node
 from headwater.lineage.pictures.canonical import name_of
 from headwater.lineage.pictures.layout import Layout, lay_out
-from headwater.storage.clients import error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.objects import Bucket, ObjectGone
 
 LAYOUTS = "lineage/layouts/"
@@ -25,8 +25,8 @@ _TAKEN = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
 class Layouts:
     """Layouts that were computed before, in the artifacts bucket."""
 
-    def __init__(self, bucket: str) -> None:
-        self._bucket = Bucket(bucket)
+    def __init__(self, bucket: str, clients: Clients) -> None:
+        self._bucket = Bucket(bucket, clients)
 
     def of(self, nodes: Sequence[Node], edges: Sequence[Edge]) -> Layout:
         """The layout of a graph: the one that is kept, or a new one, which is kept for the next reader."""
@@ -52,8 +52,8 @@ class Layouts:
 class Events:
     """OpenLineage events as objects of the artifacts bucket, each written once."""
 
-    def __init__(self, bucket: str) -> None:
-        self._bucket = Bucket(bucket)
+    def __init__(self, bucket: str, clients: Clients) -> None:
+        self._bucket = Bucket(bucket, clients)
 
     def keep(self, key: str, body: bytes) -> bool:
         """Keep an event; False if there is one under that key, which is then the same."""

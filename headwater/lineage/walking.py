@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from datetime import datetime
 from typing import NamedTuple
 
@@ -144,9 +143,7 @@ class Walker:
         if len(level) == 1:
             return [self.edges(level[0], direction, moment)]
         with ThreadPoolExecutor(min(READERS, len(level)), thread_name_prefix="lineage") as pool:
-            # The clients are found by the context.
-            asked = [pool.submit(copy_context().run, self.edges, node, direction, moment) for node in level]
-            return [answer.result() for answer in asked]
+            return list(pool.map(lambda node: self.edges(node, direction, moment), level))
 
 
 def _back(came: Mapping[Node, Edge], below: Node, above: Node) -> tuple[Edge, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -30,7 +29,6 @@ from headwater.registry.store import ArtifactStore
 from headwater.registry.types import AliasMove, ModelVersion, Package, PackageFeature
 from headwater.serving.facts import place_of, prediction_node
 from headwater.serving.store import PredictionStore
-from headwater.storage.table import Table
 from headwater.values import Value
 from headwater.versions.errors import Corrupt
 from headwater.versions.service import Versions
@@ -117,11 +115,11 @@ class Explaining:
 
     def __init__(self, places: Places, *, now: Clock = utc_now) -> None:
         self._places, self._now = places, now
-        self._table = Table(places.registry_table)
+        self._table = places.table
         self._registry = Registry(self._table)
-        self._artifacts = ArtifactStore(places.artifacts_bucket)
-        self._predictions = PredictionStore(places.predictions_bucket)
-        self._versions = Versions(places.lake_bucket, self._table)
+        self._artifacts = ArtifactStore(places.artifacts_bucket, places.clients)
+        self._predictions = PredictionStore(places.predictions_bucket, places.clients)
+        self._versions = Versions(places.lake_bucket, self._table, places.clients)
         self._moments, self._index = Moments(places), Index(self._table)
 
     def why(
@@ -341,6 +339,5 @@ def _oddities(
 
 def _together(questions: Sequence[Callable[[], Any]]) -> list[Any]:
     with ThreadPoolExecutor(len(questions), thread_name_prefix="why") as pool:
-        # The clients are found by the context.
-        asked = [pool.submit(copy_context().run, question) for question in questions]
+        asked = [pool.submit(question) for question in questions]
         return [answer.result() for answer in asked]

@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from headwater.graph import Contribution, Edge, InvalidNode, Node, NodeKind, Places, Reads, Role
-from headwater.storage.table import Table
 
 _WATCH, _JUDGED = "WATCH#", "PERF#v"
 
@@ -38,7 +37,7 @@ def _place_of(node: Node) -> tuple[str, int, date]:
 
 def _judged(places: Places, model: str, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Key and document of each judged window."""
-    for item in Table(places.registry_table).query(f"{_WATCH}{model}", prefix):
+    for item in places.table.query(f"{_WATCH}{model}", prefix):
         yield str(item["sk"]), json.loads(item["judged"])
 
 
@@ -68,13 +67,15 @@ def _read(
     from headwater.versions.refs import Refs
     from headwater.versions.types import MAIN
 
-    table = Table(places.registry_table)
+    table = places.table
     first = datetime(since.year, since.month, since.day, tzinfo=UTC) - RETENTION
-    for batch in LabelStore(places.predictions_bucket, table).batches(model, first, known):
+    for batch in LabelStore(places.predictions_bucket, table, places.clients).batches(model, first, known):
         notes = {"labels": str(batch.labels), **({"origin": batch.origin} if batch.origin else {})}
         yield Edge(node, Role.READ, labels_node(model, batch.name), batch.received_at, known, fact, notes)
     try:
-        product = Definitions(Registry(table), ArtifactStore(places.artifacts_bucket)).product(model, version)
+        product = Definitions(Registry(table), ArtifactStore(places.artifacts_bucket, places.clients)).product(
+            model, version
+        )
     except NoDefinition:
         return
     for source in product.models[0].examples.sources:
@@ -88,7 +89,7 @@ def _above_labels(places: Places, node: Node, _: Reads) -> Iterable[Edge]:
     """The object that holds a batch, as long as it is there."""
     from headwater.monitoring.labels.store import LabelStore
 
-    store = LabelStore(places.predictions_bucket, Table(places.registry_table))
+    store = LabelStore(places.predictions_bucket, places.table, places.clients)
     batch = store.known(node.name, node.version)
     if batch is not None and (version := store.version_of(batch)) is not None:
         file = Node("file", f"s3://{places.predictions_bucket}/{batch.key}", version)
@@ -101,7 +102,7 @@ def _below_labels(places: Places, node: Node, _: Reads) -> Iterable[Edge]:
     from headwater.monitoring.labels.store import LabelStore
     from headwater.monitoring.labels.types import RETENTION
 
-    batch = LabelStore(places.predictions_bucket, Table(places.registry_table)).known(node.name, node.version)
+    batch = LabelStore(places.predictions_bucket, places.table, places.clients).known(node.name, node.version)
     if batch is None:
         return
     for key, judged in _judged(places, node.name, _JUDGED):

@@ -28,7 +28,12 @@ _LETTERS = 24
 
 
 def fingerprint(
-    stack: WatchedStack, question: str, model: str, query: Mapping[str, str], known: datetime | None, now: datetime
+    stack: WatchedStack,
+    question: str,
+    model: str,
+    query: Mapping[str, str],
+    known: datetime | None,
+    now: datetime,
 ) -> str:
     """A short text that two answers share only if they are the same.
 
@@ -46,13 +51,13 @@ def fingerprint(
     ------
     ModelNotRegistered, AliasNotFound, NoDefinition
     """
-    table = Table(stack.registry_table)
+    table = Table(stack.registry_table, stack.clients)
     registry = Registry(table)
     parts = [__version__, question, model, *(f"{name}={query[name]}" for name in sorted(query))]
     # Versions never change, but one may come; aliases move.
     parts += [f"{entry.version} {entry.status}" for entry in registry.versions(model)]
     parts += [f"{move.alias} {move.sequence} {move.at}" for move in registry.moves(model)]
-    watched = WatchStore(stack.predictions_bucket, table)
+    watched = WatchStore(stack.predictions_bucket, table, stack.clients)
     if question == "status" and known is None:
         status = watched.status(model)
         return _digest([*parts, status.model_dump_json() if status else "never looked at"])
@@ -66,9 +71,9 @@ def fingerprint(
 
 def _predictions(stack: WatchedStack, table: Table, model: str) -> Iterator[str]:
     """Which parts count, which of them are counted, and the records that aren't in parts yet."""
-    log = CompactionStore(stack.predictions_bucket, table)
+    log = CompactionStore(stack.predictions_bucket, table, stack.clients)
     yield from (f"{hour.hour} {hour.revision}" for hour in log.compacted(model, FIRST, LAST))
-    counted = DayStore(stack.predictions_bucket, table).counted(model, FIRST, LAST)
+    counted = DayStore(stack.predictions_bucket, table, stack.clients).counted(model, FIRST, LAST)
     yield from (f"{hour} counted {revision}" for hour, revision in counted.items())
     # A part that somebody deleted counts until its hour is compacted again, and is read from the records.
     yield from (f"{one.key} {one.etag}" for one in log.stored_parts(model))
@@ -80,13 +85,18 @@ def _predictions(stack: WatchedStack, table: Table, model: str) -> Iterator[str]
 
 
 def _labels(
-    stack: WatchedStack, table: Table, registry: Registry, model: str, known: datetime | None, now: datetime
+    stack: WatchedStack,
+    table: Table,
+    registry: Registry,
+    model: str,
+    known: datetime | None,
+    now: datetime,
 ) -> Iterator[str]:
     """Batches of written labels that are there, and which commits of the sources stand."""
-    labels = LabelStore(stack.predictions_bucket, table)
+    labels = LabelStore(stack.predictions_bucket, table, stack.clients)
     yield from (f"{key} {etag}" for key, etag in labels.stored(model))
     answers = stack.watching(known).version(model, None)
-    product = Definitions(registry, ArtifactStore(stack.artifacts_bucket)).product(model, answers)
+    product = Definitions(registry, ArtifactStore(stack.artifacts_bucket, stack.clients)).product(model, answers)
     yield from LabelSigns(labels, table).of(model, sorted(product.models[0].examples.sources), known or now)
 
 

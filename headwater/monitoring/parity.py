@@ -49,7 +49,6 @@ from headwater.features.online.store import kept_for
 from headwater.features.service import Features
 from headwater.lake.database import quoted
 from headwater.lake.service import Lake
-from headwater.lake.store import Arrivals
 from headwater.lake.types import DataVersion, PinnedCommit, streamed_of
 from headwater.registry.types import PackageFeature
 from headwater.storage.table import Table
@@ -215,7 +214,7 @@ class Parity:
         if any(source.behind for source in sources_of(self._registry, definition, dict(record.commits))):
             return True
         # In this order: a row that no longer waits was committed or replaced before the branch is read.
-        if any(True for _ in Arrivals(self._lake.objects.bucket).waiting(view.name)):
+        if any(True for _ in self._lake.arrivals.waiting(view.name)):
             return True
         streamed = streamed_of(view.name)
         head = Refs(self._registry, streamed).get("branch", MAIN)

@@ -38,6 +38,7 @@ from headwater.registry.store import ArtifactStore
 from headwater.registry.types import Package
 from headwater.serving.errors import NothingLogged
 from headwater.serving.store import PredictionStore
+from headwater.storage.clients import Clients
 from headwater.storage.table import Table
 from headwater.values import Value
 from headwater.versions.refs import Refs
@@ -114,14 +115,15 @@ class SkewMeasure:
     artifacts : ArtifactStore
         Their packages.
     lake_bucket : str
+    clients : Clients
     """
 
-    def __init__(self, registry: Table, artifacts: ArtifactStore, lake_bucket: str) -> None:
+    def __init__(self, registry: Table, artifacts: ArtifactStore, lake_bucket: str, clients: Clients) -> None:
         self._store = registry
         self._registry = Registry(registry)
         self._artifacts = artifacts
         self._definitions = Definitions(registry)
-        self._bucket = lake_bucket
+        self._bucket, self._clients = lake_bucket, clients
 
     def measure_all(self, log: PredictionStore, day: date, *, limit: int) -> tuple[list[Skew], dict[str, str]]:
         """Measure every model that was asked on ``day``.
@@ -180,7 +182,7 @@ class SkewMeasure:
             if package.features:
                 joined = _Joined(self._store, self._bucket, package, [
                     self._definition(feature.view, feature.version) for feature in package.features
-                ])  # fmt: skip
+                ], self._clients)  # fmt: skip
                 compared += joined.compare(answered, pairs)
                 data_versions |= joined.data_versions
         features = [_skew(name, found) for name, found in pairs.items() if found.online]
@@ -207,13 +209,15 @@ class SkewMeasure:
 class _Joined:
     """One model version's predictions beside the point-in-time join."""
 
-    def __init__(self, registry: Table, bucket: str, package: Package, definitions: Sequence[Definition]) -> None:
+    def __init__(
+        self, registry: Table, bucket: str, package: Package, definitions: Sequence[Definition], clients: Clients
+    ) -> None:
         sources = {source.name: source for definition in definitions for source in definition.sources}
         views = {definition.view.name: definition.view for definition in definitions}
         self._package = package
         self._declared = catalog([Product(sources=tuple(sources.values()), views=tuple(views.values()))])
         # The sources are as the model's version declared them, which needn't be what is declared now.
-        self._lake = Lake(self._declared, bucket=bucket, table=registry.table, deployed=False)
+        self._lake = Lake(self._declared, clients, bucket=bucket, table=registry, deployed=False)
         self._sources = tuple(sources)
         self._views = tuple(views)
         self._moves = {

@@ -17,6 +17,7 @@ from headwater.monitoring.watch.store import WatchStore
 from headwater.monitoring.watching import Watching
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
+from headwater.storage.clients import Clients
 from headwater.storage.table import Table
 
 
@@ -28,17 +29,18 @@ class WatchedStack:
     artifacts_bucket: str
     predictions_bucket: str
     lake_bucket: str
+    clients: Clients
 
     def watching(self, known: datetime | None) -> Watching:
         """Answer questions about predictions, as known at a moment; None: now."""
-        bucket, table = self.predictions_bucket, Table(self.registry_table)
+        bucket, table = self.predictions_bucket, Table(self.registry_table, self.clients)
         registry = Registry(table)
         return Watching(
             registry,
-            CompactionStore(bucket, table),
-            DayStore(bucket, table),
-            WatchStore(bucket, table),
-            Versions(registry, ArtifactStore(self.artifacts_bucket)),
+            CompactionStore(bucket, table, self.clients),
+            DayStore(bucket, table, self.clients),
+            WatchStore(bucket, table, self.clients),
+            Versions(registry, ArtifactStore(self.artifacts_bucket, self.clients)),
             now=datetime.now(UTC),
             known=known,
         )
@@ -46,10 +48,11 @@ class WatchedStack:
     @contextmanager
     def asking(self, model: str, known: datetime | None) -> Iterator[Asking]:
         """Answer questions about a model's performance, as known at a moment; None: now."""
-        table, artifacts = Table(self.registry_table), ArtifactStore(self.artifacts_bucket)
+        table, artifacts = Table(self.registry_table, self.clients), ArtifactStore(self.artifacts_bucket, self.clients)
         registry, records = Registry(table), WatchRecords(table)
         with Labels(
             model,
+            self.clients,
             registry=table,
             artifacts=artifacts,
             predictions_bucket=self.predictions_bucket,

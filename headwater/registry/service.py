@@ -18,6 +18,7 @@ from headwater.registry.errors import (
     VersionNotReady,
 )
 from headwater.registry.types import AliasMove, Candidate, ModelVersion, Status
+from headwater.storage.clients import Clients
 from headwater.storage.pointers import Last, LoggedPointer, Proposal
 from headwater.storage.retries import tries
 from headwater.storage.stamped import StampedTable
@@ -44,9 +45,9 @@ class Registry(StampedTable):
     """
 
     @classmethod
-    def from_settings(cls, settings: RegistrySettings) -> Self:
+    def from_settings(cls, settings: RegistrySettings, clients: Clients) -> Self:
         """The registry in the table that ``settings`` name."""
-        return cls(Table(settings.registry_table))
+        return cls(Table(settings.registry_table, clients))
 
     # -- versions -----------------------------------------------------------------------------------------------
 

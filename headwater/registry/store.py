@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
+from headwater.storage.clients import Clients
 from headwater.storage.objects import GONE, Bucket, ObjectGone
 from headwater.values import Pointer
 
@@ -18,9 +19,9 @@ V = TypeVar("V", bound=BaseModel)
 class ArtifactStore:
     """The files of training runs, read by key (the newest version) or by `Pointer` (exactly that version)."""
 
-    def __init__(self, bucket: str) -> None:
+    def __init__(self, bucket: str, clients: Clients) -> None:
         self.bucket = bucket
-        self._objects = Bucket(bucket, gone=GONE | {"NoSuchBucket"})
+        self._objects = Bucket(bucket, clients, gone=GONE | {"NoSuchBucket"})
 
     def read(self, pointer: Pointer) -> bytes:
         """The bytes that ``pointer`` names; raises `ArtifactNotFound` if they are gone."""

@@ -10,7 +10,6 @@ from headwater.registry.service import Registry
 from headwater.retraining.store import LOG, PREFIX
 from headwater.retraining.types import Decision, Verdict
 from headwater.storage.logs import ItemLog
-from headwater.storage.table import Table
 from headwater.training.facts import run_node
 
 
@@ -31,7 +30,7 @@ def _told(item: dict[str, Any]) -> Told:
 
 
 def _logs(places: Places) -> Iterator[Log[Told]]:
-    table = Table(places.registry_table)
+    table = places.table
     for model in Registry(table).models():
         # Positions are times of several writers, whose clocks may differ.
         yield ItemLog(

@@ -17,7 +17,7 @@ from headwater.registry.types import Status
 from headwater.retraining.asking import Question, decision_in
 from headwater.retraining.errors import NoPolicy, RetrainingBusy, RetrainingRefused
 from headwater.retraining.types import Ask, CurrentRun, Decision, Outcome, RetrainState
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.executions import Executions
 from headwater.storage.table import ABSENT, Item, Table
 from headwater.training.store import RunFiles
@@ -127,15 +127,17 @@ class Trainings:
         The training machine's.
     artifacts_bucket : str
         Holds the files of runs.
+    clients : Clients
     """
 
-    def __init__(self, training_arn: str, artifacts_bucket: str) -> None:
-        self._machine, self._bucket = Executions(training_arn), artifacts_bucket
+    def __init__(self, training_arn: str, artifacts_bucket: str, clients: Clients) -> None:
+        self._machine, self._bucket = Executions(training_arn, clients), artifacts_bucket
+        self._clients = clients
 
     def start(self, model: str, run: CurrentRun) -> None:
         """Start a training; one of that name is started once, whatever is called how often."""
         data = DataVersion.model_validate_json(run.pinned)
-        RunFiles(self._bucket, model, run.run_id).put_first(DATA_VERSION_FILE, data)
+        RunFiles(self._bucket, model, run.run_id, self._clients).put_first(DATA_VERSION_FILE, data)
         started_by = StartedBy(
             how="schedule" if run.kind == "schedule" else "policy", person=run.by[:LONGEST_PERSON], reason=run.kind
         )
@@ -174,6 +176,7 @@ class PolicyFunction:
 
     name: str
     """Its name on AWS."""
+    clients: Clients
 
     def ask(self, model: str, ask: Ask) -> Decision:
         """Give a reason to train, and wait for the decision.
@@ -198,7 +201,9 @@ class PolicyFunction:
 
     def _call(self, question: Question) -> Mapping[str, Any]:
         try:
-            answer = client("lambda").invoke(FunctionName=self.name, Payload=json.dumps(question.message()).encode())
+            answer = self.clients("lambda").invoke(
+                FunctionName=self.name, Payload=json.dumps(question.message()).encode()
+            )
         except ClientError as error:
             if error_code(error) == "ResourceNotFoundException":
                 raise NoPolicy(f"there is no function {self.name}: the project's infra leaves Schedules out") from error

@@ -9,14 +9,15 @@ from typing import Any
 
 from headwater.schedules.targets import Seen, seen_of
 from headwater.schedules.types import Work
+from headwater.storage.clients import Clients
 from headwater.storage.executions import Executions
 
 
 class ScheduledCall:
     """Starts calls for ticks: executions of the machine that calls functions."""
 
-    def __init__(self, regular_arn: str) -> None:
-        self._machine = Executions(regular_arn)
+    def __init__(self, regular_arn: str, clients: Clients) -> None:
+        self._machine = Executions(regular_arn, clients)
 
     def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
         """Call the function with the work's event and the tick's ``time``; a run's name is taken once."""

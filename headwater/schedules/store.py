@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from headwater.schedules.types import Definition, Effective, ScheduleState, TickRecord
+from headwater.storage.clients import Clients
 from headwater.storage.objects import Bucket, ObjectGone
 from headwater.storage.table import ABSENT, Item, Table
 
@@ -33,8 +34,8 @@ class Deployed(NamedTuple):
 class DeployedSchedules:
     """The definitions in the artifacts bucket."""
 
-    def __init__(self, bucket: str) -> None:
-        self._bucket = Bucket(bucket)
+    def __init__(self, bucket: str, clients: Clients) -> None:
+        self._bucket = Bucket(bucket, clients)
 
     def get(self, name: str) -> Deployed | None:
         """The schedule of that name; None if it isn't deployed, or not any more."""

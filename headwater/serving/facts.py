@@ -34,7 +34,7 @@ def edge_of(node: Node, record: dict[str, Any]) -> Edge:
 
 def _above(places: Places, node: Node, _: Reads) -> Iterable[Edge]:
     model, day, request_id = place_of(node)
-    record = PredictionStore(places.predictions_bucket).record(model, day, request_id)
+    record = PredictionStore(places.predictions_bucket, places.clients).record(model, day, request_id)
     return () if record is None else (edge_of(node, record),)
 
 

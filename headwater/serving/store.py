@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from headwater.json_values import dumps, loads
 from headwater.serving.types import PredictionRecord, day_prefix, hour_prefix, possible_keys
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.http.connection import Answer, connection
 from headwater.storage.objects import GONE
 
@@ -30,9 +30,9 @@ class PredictionStore:
     Records from before there were hours lie one folder higher, and are found as well.
     """
 
-    def __init__(self, bucket: str) -> None:
+    def __init__(self, bucket: str, clients: Clients) -> None:
         self.bucket = bucket
-        self._s3, self._wire = client("s3"), connection("s3")
+        self._s3, self._wire = clients("s3"), connection("s3", clients)
 
     def write(self, record: PredictionRecord) -> None:
         """Keep ``record``; writing it again changes nothing."""
@@ -118,9 +118,9 @@ def _document(answer: Answer | ClientError) -> dict[str, Any]:
 class PredictFunction:
     """The deployed predict function, invoked as API Gateway would."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, clients: Clients) -> None:
         self.name = name
-        self._lambda = client("lambda")
+        self._lambda = clients("lambda")
 
     def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
         """Its answer to an HTTP API event (payload 2.0), or ``{"errorMessage", ...}`` if it raised or timed out."""

@@ -1,15 +1,14 @@
-"""The one place where AWS clients are made: one a service and process, with bounded time-outs and retries.
+"""The one place where AWS clients are made, with bounded time-outs and retries: one of a service for each `Clients`.
 
-They are botocore's, the same that boto3 hands out: importing boto3 around them costs each cold start 0.04 s more.
+Whatever calls AWS is given a `Clients`. Nothing finds one by itself, so that a process can talk to two stacks. The
+clients are botocore's, the same that boto3 hands out: importing boto3 around them costs each cold start 0.04 s more.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any
 
 from botocore.config import Config
@@ -23,9 +22,6 @@ CONFIG = Config(
     tcp_keepalive=True,
     user_agent_extra="headwater",
 )
-
-_using: ContextVar[Clients | None] = ContextVar("headwater_clients", default=None)
-
 
 # What AWS's services look like takes a tenth of a second each to read: all sessions share it.
 _LOADER = Loader()
@@ -90,45 +86,19 @@ class Clients:
     def _make(self, service: str, config: Config = CONFIG, **more: Any) -> Any:
         return self.session.create_client(service, config=config, endpoint_url=self.endpoint_url, **more)
 
+    def forget(self) -> None:
+        """Make every client anew when it is asked for next: the environment has changed."""
+        with self._lock:
+            self._session = None
+            self._made.clear()
+            self.connections.clear()
+
     @property
     def session(self) -> Session:
         """The session that the clients share."""
         if self._session is None:
             self._session = self._new_session()
         return self._session
-
-
-class _Client:
-    """`client`: those of the environment, or within `using` those that it was given."""
-
-    def __init__(self) -> None:
-        self._environment = Clients()
-
-    def __call__(self, service: str) -> Any:
-        """The client for ``service``, such as ``"s3"``, in the environment's region; safe to share among threads."""
-        return self.in_use(service)
-
-    @property
-    def in_use(self) -> Clients:
-        """Where clients come from here and now."""
-        return _using.get() or self._environment
-
-    def cache_clear(self) -> None:
-        """Forget every client: the environment has changed."""
-        self._environment = Clients()
-
-
-client = _Client()
-
-
-@contextmanager
-def using(clients: Clients) -> Iterator[None]:
-    """Let `client` answer with ``clients`` inside the block, in this thread: how one process talks to two stacks."""
-    token = _using.set(clients)
-    try:
-        yield
-    finally:
-        _using.reset(token)
 
 
 def error_code(error: Exception) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import Clients, error_code
 
 _MISSING = frozenset({"ExecutionDoesNotExist", "InvalidArn", "ValidationException"})
 
@@ -20,14 +20,15 @@ class Executions:
     ----------
     arn : str
         The state machine's.
+    clients : Clients
     """
 
-    def __init__(self, arn: str) -> None:
-        self.arn = arn
+    def __init__(self, arn: str, clients: Clients) -> None:
+        self.arn, self._clients = arn, clients
 
     @property
     def _stepfunctions(self) -> Any:
-        return client("stepfunctions")
+        return self._clients("stepfunctions")
 
     def start(self, name: str, given: object) -> bool:
         """Start a run called ``name``; False if there is, or was, one of that name.

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from botocore.exceptions import ClientError
 
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.http.connection import Answer, connection
 from headwater.values import Pointer
 
@@ -31,14 +31,15 @@ class Bucket:
     Parameters
     ----------
     name : str
+    clients : Clients
     gone : set of str
         The codes that make an `ObjectGone`.
     """
 
-    def __init__(self, name: str, *, gone: Set[str] = GONE) -> None:
+    def __init__(self, name: str, clients: Clients, *, gone: Set[str] = GONE) -> None:
         self.name = name
         self._gone = gone
-        self._s3, self._wire = client("s3"), connection("s3")
+        self._s3, self._wire = clients("s3"), connection("s3", clients)
 
     def read(self, what: str | Pointer) -> bytes:
         """The bytes of an object; raises `ObjectGone`."""

@@ -8,7 +8,7 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError
 
 from headwater.errors import NotAllowed
-from headwater.storage.clients import Clients, client, error_code, new_session
+from headwater.storage.clients import Clients, error_code, new_session
 
 
 class RoleRefused(NotAllowed):
@@ -16,7 +16,13 @@ class RoleRefused(NotAllowed):
 
 
 def client_as(
-    service: str, role_arn: str | None, *, caller: str, external_id: str | None = None, region: str | None = None
+    service: str,
+    role_arn: str | None,
+    clients: Clients,
+    *,
+    caller: str,
+    external_id: str | None = None,
+    region: str | None = None,
 ) -> Any:
     """The client of a service, as a role if there is one.
 
@@ -25,6 +31,8 @@ def client_as(
     service : str
         Such as ``"s3"``.
     role_arn : str or None
+    clients : Clients
+        Those of the stack, which assume the role.
     caller : str
         Name of the role's session, which the other account's trail shows.
     external_id : str, optional
@@ -36,16 +44,16 @@ def client_as(
     RoleRefused
     """
     if role_arn is None:
-        return client.in_use.elsewhere(service, region) if region else client(service)
+        return clients.elsewhere(service, region) if region else clients(service)
     asked = {"RoleArn": role_arn, "RoleSessionName": caller[:64]} | ({"ExternalId": external_id} if external_id else {})
-    keys = _Keys(client("sts"), asked)
+    keys = _Keys(clients("sts"), asked)
 
     def session() -> Any:
         made = new_session(region)
         made.register_component("credential_provider", keys)
         return made
 
-    return Clients(session, endpoint_url=client.in_use.endpoint_url)(service)
+    return Clients(session, endpoint_url=clients.endpoint_url)(service)
 
 
 class _Keys:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from headwater.storage.clients import client
+from headwater.storage.clients import Clients
 
 REMEMBERED = 300.0
 """Seconds that a secret is remembered: one that was changed counts five minutes later."""
@@ -13,7 +13,8 @@ REMEMBERED = 300.0
 class Secrets:
     """Secrets of Systems Manager and Secrets Manager; only these two calls ever see them."""
 
-    def __init__(self) -> None:
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
         self._known: dict[str, tuple[float, str]] = {}
 
     def __call__(self, place: str) -> str:
@@ -26,7 +27,7 @@ class Secrets:
         """
         at, value = self._known.get(place, (0.0, ""))
         if not value or time.monotonic() - at > REMEMBERED:
-            value = _read(place).strip()
+            value = self._read(place).strip()
             self._known[place] = (time.monotonic(), value)
         return value
 
@@ -34,9 +35,8 @@ class Secrets:
         """Read every secret anew: one may have been changed."""
         self._known.clear()
 
-
-def _read(place: str) -> str:
-    service, _, name = place.partition(":")
-    if service == "ssm":
-        return str(client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
-    return str(client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
+    def _read(self, place: str) -> str:
+        service, _, name = place.partition(":")
+        if service == "ssm":
+            return str(self._clients("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
+        return str(self._clients("secretsmanager").get_secret_value(SecretId=name)["SecretString"])

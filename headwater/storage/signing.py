@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import Clients, error_code
 
 REFRESH_SECONDS = 300.0
 """How long a signer and a verifier believe that the newest key is the newest: the time a rotation takes to arrive."""
@@ -93,6 +93,7 @@ class KeyStore:
     ----------
     name : str
         The parameter's name.
+    clients : Clients
     kms_key : str
         ARN of the KMS key that encrypts it; empty: the account's ``aws/ssm``, which costs nothing.
     now : callable
@@ -104,6 +105,7 @@ class KeyStore:
     def __init__(
         self,
         name: str,
+        clients: Clients,
         kms_key: str = "",
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -111,7 +113,7 @@ class KeyStore:
     ) -> None:
         self._name, self._kms_key = name, kms_key
         self._now, self._pause = now, pause
-        self._ssm = client("ssm")
+        self._ssm = clients("ssm")
 
     def newest(self) -> Key | None:
         """The key that signs; None if there is none yet."""

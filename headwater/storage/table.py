@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError, HTTPClientError
 from pydantic import BaseModel
 
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.http.connection import connection
 from headwater.storage.retries import tries
 
@@ -42,13 +42,14 @@ class Table:
     ----------
     table : str
         The table's name.
+    clients : Clients
     pause : callable
         Called with seconds before what a batch left over is written again.
     """
 
-    def __init__(self, table: str, *, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, table: str, clients: Clients, *, pause: Callable[[float], None] = time.sleep) -> None:
         self.table, self._pause = table, pause
-        self._dynamodb, self._wire = client("dynamodb"), connection("dynamodb")
+        self._dynamodb, self._wire = clients("dynamodb"), connection("dynamodb", clients)
 
     def get(self, pk: str, sk: str) -> dict[str, Any] | None:
         """The item as the last acknowledged write left it; None if there is none."""

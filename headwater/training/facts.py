@@ -17,7 +17,6 @@ from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import DEFINITION_FILE, ModelVersion, Package
 from headwater.storage.logs import ItemLog
-from headwater.storage.table import Table
 from headwater.versions.facts import commit_node
 
 _VERSION = "VERSION#"
@@ -121,7 +120,7 @@ def _words(values: Mapping[str, object]) -> str:
 
 
 def _logs(places: Places) -> Iterator[Log[Told]]:
-    table, artifacts = Table(places.registry_table), ArtifactStore(places.artifacts_bucket)
+    table, artifacts = places.table, ArtifactStore(places.artifacts_bucket, places.clients)
     for model in Registry(table).models():
         # They are numbered without gaps.
         yield ItemLog(

@@ -20,6 +20,8 @@ from headwater.lake.database import quoted, write_parquet
 from headwater.lake.service import Lake
 from headwater.registry.starting import STARTED_FILE, StartedBy
 from headwater.registry.types import DEFINITION_FILE, TrainingSet
+from headwater.storage.clients import Clients
+from headwater.storage.table import Table
 from headwater.training.errors import InvalidExamples
 from headwater.training.examples import Asked, encoded
 from headwater.training.store import RunFiles
@@ -44,22 +46,32 @@ class Preparation:
     features : Features
     artifacts_bucket : str
         Where runs leave their files.
+    clients : Clients
     """
 
-    def __init__(self, catalog: Catalog, lake: Lake, features: Features, artifacts_bucket: str) -> None:
+    def __init__(
+        self, catalog: Catalog, lake: Lake, features: Features, artifacts_bucket: str, clients: Clients
+    ) -> None:
         self._catalog = catalog
         self._lake = lake
         self._features = features
-        self._bucket = artifacts_bucket
+        self._bucket, self._clients = artifacts_bucket, clients
 
     @classmethod
     def over(
-        cls, catalog: Catalog, *, lake_bucket: str, registry_table: str, artifacts_bucket: str, spark_arn: str = ""
+        cls,
+        catalog: Catalog,
+        clients: Clients,
+        *,
+        lake_bucket: str,
+        registry_table: str,
+        artifacts_bucket: str,
+        spark_arn: str = "",
     ) -> Self:
         """A preparation over a stack's buckets and table, and its machine that runs Spark if there is one."""
-        lake = Lake(catalog, bucket=lake_bucket, table=registry_table)
-        features = Features(catalog, lake, spark=SparkRuns(spark_arn) if spark_arn else None)
-        return cls(catalog, lake, features, artifacts_bucket)
+        lake = Lake(catalog, clients, bucket=lake_bucket, table=Table(registry_table, clients))
+        features = Features(catalog, lake, spark=SparkRuns(spark_arn, clients) if spark_arn else None)
+        return cls(catalog, lake, features, artifacts_bucket, clients)
 
     def prepare(self, model_name: str, run_id: str, *, started_by: StartedBy | None = None) -> Prepared:
         """Pin a run's data, and write its ``data_version.json``, ``definition.json`` and ``training_set.parquet``.
@@ -79,7 +91,7 @@ class Preparation:
             There is no Spark, or it couldn't compute them.
         """
         model = self._catalog.model(model_name)
-        files = RunFiles(self._bucket, model.name, run_id)
+        files = RunFiles(self._bucket, model.name, run_id, self._clients)
         if done := files.get_value(PREPARED_FILE, Prepared):
             return done
         if started_by:

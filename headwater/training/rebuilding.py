@@ -11,13 +11,15 @@ from headwater.features.offline.rows import add_streamed, compute, table_of
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, streamed_of, streamed_table
 from headwater.registry.types import DEFINITION_FILE, ModelVersion, TrainingSet
+from headwater.storage.clients import Clients
+from headwater.storage.table import Table
 from headwater.training.errors import NotReproduced, NotReproducible
 from headwater.training.prepare import WRITER, sha256, write
 from headwater.training.types import DATA_VERSION_FILE, dataset_of
 from headwater.versions.service import Versions
 
 
-def rebuild(version: ModelVersion, *, lake_bucket: str, registry_table: str, path: Path) -> TrainingSet:
+def rebuild(version: ModelVersion, clients: Clients, *, lake_bucket: str, table: Table, path: Path) -> TrainingSet:
     """Write the table that ``version`` learnt from to ``path``, byte for byte as it was.
 
     Nothing but commits is read: the version's own, for what was pinned and how the product was declared then, and those
@@ -40,10 +42,10 @@ def rebuild(version: ModelVersion, *, lake_bucket: str, registry_table: str, pat
     recorded, who = version.candidate.training_set, f"model {version.model!r} version {version.version}"
     if recorded is None or version.commit is None:
         raise NotReproducible(f"{who} was registered without a record of its training set")
-    files = Versions(lake_bucket, registry_table).dataset(dataset_of(version.model))
+    files = Versions(lake_bucket, table, clients).dataset(dataset_of(version.model))
     definition = Product.model_validate_json(files.read(DEFINITION_FILE, version.commit))
     pinned = DataVersion.model_validate_json(files.read(DATA_VERSION_FILE, version.commit))
-    lake = Lake(catalog([definition]), bucket=lake_bucket, table=registry_table)
+    lake = Lake(catalog([definition]), clients, bucket=lake_bucket, table=table)
     # Beside the file that it is to become: renamed when it is known to be the same.
     with TemporaryDirectory(prefix=".headwater-", dir=path.parent) as scratch, lake.tables(pinned) as connection:
         made = Path(scratch) / "training_set.parquet"

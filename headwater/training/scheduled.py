@@ -10,6 +10,7 @@ from headwater.lake.refusal import one_line
 from headwater.registry.starting import LONGEST_PERSON, StartedBy
 from headwater.schedules.targets import Seen, seen_of
 from headwater.schedules.types import Work
+from headwater.storage.clients import Clients
 from headwater.storage.executions import Executions
 from headwater.training.stopping import STOP_FILE, STOPPED, Stop
 from headwater.training.store import RunFiles
@@ -24,10 +25,12 @@ class ScheduledTraining:
         The machine's.
     artifacts_bucket : str
         Keeps who stopped a run.
+    clients : Clients
     """
 
-    def __init__(self, training_arn: str, artifacts_bucket: str) -> None:
-        self._machine, self._artifacts_bucket = Executions(training_arn), artifacts_bucket
+    def __init__(self, training_arn: str, artifacts_bucket: str, clients: Clients) -> None:
+        self._clients = clients
+        self._machine, self._artifacts_bucket = Executions(training_arn, clients), artifacts_bucket
 
     def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
         """Start the run; Step Functions takes an execution's name once."""
@@ -53,5 +56,5 @@ class ScheduledTraining:
         stop = Stop(by="its schedule", why=why, at=at)
         # First the marker that registration checks: a running function isn't stopped with its execution. The container
         # is, by Step Functions, which started it.
-        RunFiles(self._artifacts_bucket, work.name, run).put_first(STOP_FILE, stop)
+        RunFiles(self._artifacts_bucket, work.name, run, self._clients).put_first(STOP_FILE, stop)
         self._machine.stop(run, error=STOPPED, cause=str(stop))

@@ -34,6 +34,7 @@ from headwater.registry.types import (
     PackageFeature,
     Parity,
 )
+from headwater.storage.clients import Clients
 from headwater.training.challenger import judge_challenger
 from headwater.training.compiling import Graph, check_parity, compile_graph
 from headwater.training.dataset import Rows, load, split
@@ -78,6 +79,7 @@ class Training:
         Knows the champion.
     artifacts_bucket : str
         Holds the run's files.
+    clients : Clients
     code_version : str
         What trains: the image's digest, or a commit.
     lock : Path, optional
@@ -93,6 +95,7 @@ class Training:
         catalog: Catalog,
         registry: Registry,
         artifacts_bucket: str,
+        clients: Clients,
         *,
         code_version: str = "unknown",
         lock: Path | None = None,
@@ -101,7 +104,8 @@ class Training:
     ) -> None:
         self._catalog = catalog
         self._registry = registry
-        self._artifacts = ArtifactStore(artifacts_bucket)
+        self._clients = clients
+        self._artifacts = ArtifactStore(artifacts_bucket, clients)
         self._code_version = code_version
         self._lock = lock
         self._progress = progress
@@ -120,7 +124,7 @@ class Training:
             The product is at fault; the message says where.
         """
         model = self._catalog.model(model_name)
-        files = RunFiles(self._artifacts.bucket, model.name, run_id)
+        files = RunFiles(self._artifacts.bucket, model.name, run_id, self._clients)
         prepared, rows = self._load(model, files)
         train, held_out = split(model, rows)
         if (done := files.get_value(CANDIDATE_FILE, Candidate)) is not None:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from pydantic import BaseModel, ValidationError
 
 from headwater.registry.types import run_key
-from headwater.storage.clients import error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.objects import Bucket, ObjectGone
 from headwater.training.types import FAILURE_FILE, Failure
 from headwater.values import Pointer
@@ -20,9 +20,9 @@ V = TypeVar("V", bound=BaseModel)
 class RunFiles:
     """A run's files under ``runs/<model>/<run id>/``."""
 
-    def __init__(self, bucket: str, model: str, run_id: str) -> None:
+    def __init__(self, bucket: str, model: str, run_id: str, clients: Clients) -> None:
         self.bucket, self.model, self.run_id = bucket, model, run_id
-        self._objects = Bucket(bucket)
+        self._objects = Bucket(bucket, clients)
 
     def put(self, file: str, body: bytes) -> Pointer:
         """Store ``body`` as a new version of ``file``."""
@@ -66,6 +66,6 @@ class RunFiles:
             return None
 
 
-def failure_of(bucket: str, model: str, run_id: str) -> Failure | None:
+def failure_of(bucket: str, model: str, run_id: str, clients: Clients) -> Failure | None:
     """Why a run's container gave up, in its own words; None if it left none. Step Functions has its exit code alone."""
-    return RunFiles(bucket, model, run_id).get_value(FAILURE_FILE, Failure)
+    return RunFiles(bucket, model, run_id, clients).get_value(FAILURE_FILE, Failure)

@@ -56,8 +56,8 @@ def branches(places: Places, capability: str, tell: TellCommit, *, prefix: str =
 
     Moves are numbered without gaps, and a deleted branch keeps its log.
     """
-    table = Table(places.registry_table)
-    versions = Versions(places.lake_bucket, table)
+    table = places.table
+    versions = Versions(places.lake_bucket, table, places.clients)
     for name in datasets(table):
         if name.startswith(prefix):
             for branch in _branches(table, name):
@@ -92,7 +92,7 @@ def tell_commit(dataset: Dataset, name: str, commit: Commit, changes: list[Chang
 
 def _above_commit(places: Places, node: Node, _: Reads) -> Iterable[Edge]:
     """All files that a commit's tree holds, not only those that it brought."""
-    dataset = Versions(places.lake_bucket, places.registry_table).dataset(node.name)
+    dataset = Versions(places.lake_bucket, places.table, places.clients).dataset(node.name)
     at = dataset.commit_of(node.version).commit.time
     fact = f"commit:{node.version}"
     for entry in dataset.files(node.version):
@@ -105,7 +105,7 @@ def _above_file(places: Places, node: Node, reads: Reads) -> Iterable[Edge]:
     if not said:
         return
     bucket, _, key = node.name.removeprefix("s3://").partition("/")
-    written = Objects(places.lake_bucket, GRACE).written(bucket, key)
+    written = Objects(places.lake_bucket, places.clients, GRACE).written(bucket, key)
     for edge in said:
         stood = [version for time, version in written if time <= edge.at + CLOCKS]
         if stood and stood[-1] == node.version:
@@ -118,7 +118,7 @@ def _below(places: Places, node: Node, reads: Reads) -> Iterable[Edge]:
     A commit's tree says whether it holds the file, so that a file which was replaced, and perhaps brought back by a
     revert, is found in exactly the commits that had it.
     """
-    versions = Versions(places.lake_bucket, places.registry_table)
+    versions = Versions(places.lake_bucket, places.table, places.clients)
     brought = [edge for edge in reads.edges(node, "DOWN") if edge.below.kind == "data" and edge.role is Role.READ]
     for name, path in sorted({(edge.below.name, edge.notes["path"]) for edge in brought}):
         dataset = versions.dataset(name)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from headwater.storage.clients import Clients
 from headwater.storage.table import Table
 from headwater.versions.dataset import Dataset
 from headwater.versions.errors import InvalidRevision
@@ -32,6 +33,7 @@ class Versions:
         The lake; must have versioning.
     table : str
         The registry table.
+    clients : Clients
     grace : timedelta
         Must be the same for everyone who commits to or collects the lake.
     now : callable
@@ -45,21 +47,22 @@ class Versions:
     def __init__(
         self,
         bucket: str,
-        table: str | Table,
+        table: Table,
+        clients: Clients,
         *,
         grace: timedelta = GRACE,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
-        objects = Objects(bucket, grace)
+        objects = Objects(bucket, clients, grace)
         trees = Trees(objects)
         self._shared = Shared(
             objects=objects,
             trees=trees,
             history=History(objects, trees),
-            table=Table(table) if isinstance(table, str) else table,
-            functions=Functions(),
+            table=table,
+            functions=Functions(clients),
             now=now,
             pause=pause,
             elapsed=elapsed,

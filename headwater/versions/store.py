@@ -7,7 +7,6 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import chain, islice
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from botocore.exceptions import ClientError
 
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.http.connection import Answer, connection
 from headwater.storage.objects import GONE
 from headwater.versions import checksums
@@ -93,15 +92,16 @@ class Objects:
     ----------
     bucket : str
         The lake, which holds ranges, roots, commits and what is uploaded to branches.
+    clients : Clients
     grace : timedelta
         Gc takes nothing younger; see decision 52.
     """
 
-    def __init__(self, bucket: str, grace: timedelta) -> None:
+    def __init__(self, bucket: str, clients: Clients, grace: timedelta) -> None:
         self.bucket = bucket
         self.grace = grace
-        self._s3 = client("s3")
-        self._wire = connection("s3")
+        self._s3 = clients("s3")
+        self._wire = connection("s3", clients)
         self._versioned: set[str] = set()
 
     # -- immutable objects under versions/ ----------------------------------------------------------------------
@@ -322,15 +322,14 @@ class Objects:
 
 
 class Functions:
-    """Lambda functions, asked with the clients that were in use when this was made."""
+    """Lambda functions."""
 
-    def __init__(self) -> None:
-        self._context = copy_context()
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
 
     def invoke(self, arn: str, message: Mapping[str, Any]) -> Any:
         """A function's answer to ``message``; raises `HookRefused` if the function fails."""
-        functions = self._context.run(client, "lambda")
-        answer = functions.invoke(FunctionName=arn, Payload=json.dumps(message).encode())
+        answer = self._clients("lambda").invoke(FunctionName=arn, Payload=json.dumps(message).encode())
         said = json.loads(answer["Payload"].read() or b"null")
         if answer.get("FunctionError"):
             raise HookRefused(f"{arn} failed: {said.get('errorMessage') if isinstance(said, dict) else said}")

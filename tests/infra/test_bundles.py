@@ -242,9 +242,12 @@ def test_a_lock_without_hashes_is_refused(tmp_path: Path) -> None:
         pack(RECIPE, HOST, tmp_path / "cache", root)
 
 
-def test_code_for_an_aws_service_that_bundles_leave_out_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "asked", ["clients('sagemaker')", 'self._clients("sagemaker")', "CLIENTS('sagemaker')", "boto3.client('sagemaker')"]
+)
+def test_code_for_an_aws_service_that_bundles_leave_out_is_refused(tmp_path: Path, asked: str) -> None:
     root = library(tmp_path / "project")
-    (root / "ours" / "store.py").write_text("\nclient('sagemaker').create_model()\n")
+    (root / "ours" / "store.py").write_text(f"\n{asked}.create_model()\n")
     with pytest.raises(BundleError, match=r"ours/store.py line 2 uses the AWS service 'sagemaker'.*SERVICES"):
         pack(RECIPE, HOST, tmp_path / "cache", root)
 

@@ -23,7 +23,7 @@ from headwater.schedules.service import Scheduler
 from headwater.schedules.store import DEFINITIONS, DeployedSchedules, Ledger
 from headwater.schedules.types import CALL, Definition, TickRecord, TickStatus, Work
 from headwater.schedules.waking import wake_of
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.registry.cases import TABLE, make_table
 
@@ -40,18 +40,18 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudBeside]:
     with cloud_beside(tmp_path_factory.mktemp("clock")) as running, pytest.MonkeyPatch.context() as patch:
         for name, value in running.environment().items():
             patch.setenv(name, value)
-        client.cache_clear()
+        CLIENTS.forget()
         make_table()
-        client("s3").create_bucket(Bucket=BUCKET)
+        CLIENTS("s3").create_bucket(Bucket=BUCKET)
         yield running
-        client.cache_clear()
+        CLIENTS.forget()
 
 
 def role(service: str, action: str) -> str:
     """A role of a service that may do one thing."""
     allowed = {"Effect": "Allow", "Action": action, "Resource": "*"}
     trusted = {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    iam = client("iam")
+    iam = CLIENTS("iam")
     made = iam.create_role(RoleName=service, AssumeRolePolicyDocument=json.dumps({"Statement": [trusted]}))
     document = {"Version": "2012-10-17", "Statement": [allowed]}
     iam.put_role_policy(RoleName=service, PolicyName="it", PolicyDocument=json.dumps(document))
@@ -62,14 +62,14 @@ def function_and_machine() -> tuple[str, str]:
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("app.py", CODE)
-    function = client("lambda").create_function(
+    function = CLIENTS("lambda").create_function(
         FunctionName="sweep",
         Runtime="python3.11",
         Handler="app.handler",
         Role=role("lambda", "logs:PutLogEvents"),
         Code={"ZipFile": code.getvalue()},
     )["FunctionArn"]
-    machine = client("stepfunctions").create_state_machine(
+    machine = CLIENTS("stepfunctions").create_state_machine(
         name="regular", definition=MACHINE, roleArn=role("states", "lambda:InvokeFunction")
     )["stateMachineArn"]
     return function, machine
@@ -82,20 +82,20 @@ class Woken:
         self._cloud, self._time = cloud, cloud.advance(timedelta(0))
         work = Work(kind=CALL, name=NAME, function=function, event={"view": "weather"})
         definition = Definition(name=NAME, work=work, schedule=schedule)
-        client("s3").put_object(
+        CLIENTS("s3").put_object(
             Bucket=BUCKET, Key=f"{DEFINITIONS}{NAME}.json", Body=definition.model_dump_json().encode()
         )
-        self.ledger = Ledger(Table(TABLE))
-        targets = {CALL: ScheduledCall(machine)}
-        self.scheduler = Scheduler(self.ledger, DeployedSchedules(BUCKET), targets, now=lambda: self._time)
+        self.ledger = Ledger(Table(TABLE, CLIENTS))
+        targets = {CALL: ScheduledCall(machine, CLIENTS)}
+        self.scheduler = Scheduler(self.ledger, DeployedSchedules(BUCKET, CLIENTS), targets, now=lambda: self._time)
         self._machine = machine
-        self._queue = client("sqs").create_queue(QueueName="wakes")["QueueUrl"]
+        self._queue = CLIENTS("sqs").create_queue(QueueName="wakes")["QueueUrl"]
         self._wake_by(schedule)
 
     def _wake_by(self, schedule: Schedule) -> None:
         wake = wake_of(schedule)
-        arn = client("sqs").get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"]
-        client("scheduler").create_schedule(
+        arn = CLIENTS("sqs").get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"]
+        CLIENTS("scheduler").create_schedule(
             Name=NAME,
             ScheduleExpression=wake.expression,
             ScheduleExpressionTimezone=wake.zone,
@@ -130,10 +130,10 @@ class Woken:
 
     def _wakes(self) -> list[datetime]:
         found = []
-        while messages := client("sqs").receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
+        while messages := CLIENTS("sqs").receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 found.append(datetime.fromisoformat(json.loads(message["Body"])["scheduled"]))
-                client("sqs").delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+                CLIENTS("sqs").delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
         return sorted(found)
 
     def ticks(self) -> list[TickRecord]:
@@ -141,8 +141,10 @@ class Woken:
 
     def calls(self) -> list[dict[str, Any]]:
         """What the function was called with, by the machine's runs."""
-        runs = client("stepfunctions").list_executions(stateMachineArn=self._machine)["executions"]
-        inputs = [client("stepfunctions").describe_execution(executionArn=run["executionArn"])["input"] for run in runs]
+        runs = CLIENTS("stepfunctions").list_executions(stateMachineArn=self._machine)["executions"]
+        inputs = [
+            CLIENTS("stepfunctions").describe_execution(executionArn=run["executionArn"])["input"] for run in runs
+        ]
         return [json.loads(given)["event"] for given in inputs]
 
 

@@ -19,7 +19,6 @@ from headwater.features.online.reading import attribute_of
 from headwater.monitoring.skew import LEAST
 from headwater.serving.store import PredictionStore
 from headwater.serving.types import PredictionRecord
-from headwater.storage.clients import using
 from tests.projects import Project
 from tests.unit.features.shop import register
 
@@ -37,18 +36,17 @@ def leave_skew(deployed: Stack) -> dict[str, Any]:
     """Let a model's predictions have seen 99 degrees at Kennedy when it had 39.5; what the daily function says."""
     now = datetime.now(UTC)
     prediction = {"inputs": {"origin": "JFK"}, "features": {"origin_weather.temp": 99.0}, "value": 1.0}
-    with using(deployed.clients):
-        register(
-            "airport", load_catalog().view("origin_weather"), artifacts=deployed.description.artifacts_bucket,
-            table=deployed.description.registry_table, serves=False,
-        )  # fmt: skip
-        PredictionStore(deployed.description.predictions_bucket).write(
-            PredictionRecord(
-                request_id="r-1", model="airport", version=1, alias="production", run_id="run-1", data_version="d",
-                received_at=now, answered_at=now, as_of=datetime(2014, 6, 1, 8, 30, tzinfo=UTC), looked_up=True,
-                predictions=[prediction] * LEAST,
-            )
-        )  # fmt: skip
+    register(
+        "airport", load_catalog().view("origin_weather"), artifacts=deployed.description.artifacts_bucket,
+        table=deployed.description.registry_table, serves=False, clients=deployed.clients,
+    )  # fmt: skip
+    PredictionStore(deployed.description.predictions_bucket, deployed.clients).write(
+        PredictionRecord(
+            request_id="r-1", model="airport", version=1, alias="production", run_id="run-1", data_version="d",
+            received_at=now, answered_at=now, as_of=datetime(2014, 6, 1, 8, 30, tzinfo=UTC), looked_up=True,
+            predictions=[prediction] * LEAST,
+        )
+    )  # fmt: skip
     return invoke(deployed, "features-skew", {"day": now.date().isoformat()})
 
 

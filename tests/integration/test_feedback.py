@@ -12,7 +12,6 @@ import urllib3
 from headwater.client import Stack
 from headwater.routes import FEEDBACK
 from headwater.serving.feedback.tokens import Signer, parameter_name
-from headwater.storage.clients import using
 from headwater.storage.signing import KeyStore
 from tests.projects import Project
 
@@ -29,9 +28,8 @@ def ask(stack: Stack, method: str, path: str, body: Any = None) -> tuple[int, di
 
 def test_who_holds_a_token_is_heard_without_a_signature_and_nobody_else(project: Project, deployed: Stack) -> None:
     description = deployed.description
-    with using(deployed.clients):
-        keys = KeyStore(parameter_name(description.project, description.name))
-        (token,) = Signer(keys, timedelta(days=30)).tokens("airport", "r-1", datetime.now(UTC), 1)
+    keys = KeyStore(parameter_name(description.project, description.name), deployed.clients)
+    (token,) = Signer(keys, timedelta(days=30)).tokens("airport", "r-1", datetime.now(UTC), 1)
     path = FEEDBACK.url(id="r-1.0")
     status, headers, _ = ask(deployed, "OPTIONS", path)
     assert (status, headers["access-control-allow-origin"]) == (204, "*")

@@ -15,7 +15,6 @@ from headwater.alarms.types import Kind, Notice
 from headwater.client import Stack
 from headwater.client.waiting import wait_for
 from headwater.routes import ACK, ALARM, ALARM_PAGE, ALARMS, BEAT, MUTES, NEW_MUTE
-from headwater.storage.clients import using
 from headwater.storage.signing import KeyStore
 
 pytestmark = pytest.mark.cloud
@@ -39,12 +38,9 @@ def test_a_link_acknowledges_a_group_and_no_other_route_is_open(deployed: Stack)
     for route in (ALARMS, ALARM, ACK, MUTES, NEW_MUTE, BEAT):
         path = route.url(**dict.fromkeys(route.parameters, group))
         assert ask(description.api_url + path, route.method).status == 403, route.key
-    with using(deployed.clients):
-        keys = KeyStore(parameter_name(description.project, description.name))
-        notice = Notice(
-            group=group, generation=1, kind=Kind.FIRING, labels={}, firing=1, resolved=0, at=datetime.now(UTC)
-        )
-        url = Links(description.api_url, keys).to(notice, "mail")
+    keys = KeyStore(parameter_name(description.project, description.name), deployed.clients)
+    notice = Notice(group=group, generation=1, kind=Kind.FIRING, labels={}, firing=1, resolved=0, at=datetime.now(UTC))
+    url = Links(description.api_url, keys).to(notice, "mail")
     page = ask(url)
     assert page.status == 200
     assert page.headers["content-security-policy"].startswith("default-src 'none'")

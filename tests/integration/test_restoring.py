@@ -18,7 +18,8 @@ from headwater.history.restore import lost_data, plan
 from headwater.history.service import UpdateHistory
 from headwater.history.store import GraphStore, HistoryTable, Holdings, StateBucket
 from headwater.history.types import StackName, Update
-from headwater.storage.clients import using
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 
 TABLE, ARTIFACTS = "restore-tests", "restore-tests-artifacts"
 
@@ -46,8 +47,10 @@ def history(cloud: CloudBeside) -> Iterator[UpdateHistory]:
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket=ARTIFACTS)
     s3.put_bucket_versioning(Bucket=ARTIFACTS, VersioningConfiguration={"Status": "Enabled"})
-    with using(clients_of(cloud.environment())):
-        yield UpdateHistory(StateBucket("state"), HistoryTable(TABLE), GraphStore(ARTIFACTS))
+    clients = clients_of(cloud.environment())
+    yield UpdateHistory(
+        StateBucket("state", clients), HistoryTable(Table(TABLE, clients)), GraphStore(ARTIFACTS, clients)
+    )
     cloud.client("dynamodb").delete_table(TableName=TABLE)
     for each in s3.list_object_versions(Bucket=ARTIFACTS).get("Versions", ()):
         s3.delete_object(Bucket=ARTIFACTS, Key=each["Key"], VersionId=each["VersionId"])
@@ -74,11 +77,11 @@ def prepared(program: Any, history: UpdateHistory) -> tuple[Any, Update]:
     history.sync()
     of = StackName(project=program.name, stack="local")
     first, latest = history.updates(of)[0], history.updates(of)[-1]
-    return plan(first, history.graph(latest), history.graph(first), Holdings().of), first
+    return plan(first, history.graph(latest), history.graph(first), Holdings(CLIENTS).of), first
 
 
 def judge(resources: Any, how: str) -> list[str]:
-    return lost_data(resources, how, Holdings().of)
+    return lost_data(resources, how, Holdings(CLIENTS).of)
 
 
 def test_what_an_update_left_is_brought_back_and_the_checkout_is_not_touched(

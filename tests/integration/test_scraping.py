@@ -18,7 +18,6 @@ from headwater.monitoring.dashboards.openmetrics import OPENMETRICS, exposition
 from headwater.monitoring.dashboards.rules import JOB
 from headwater.monitoring.status import Status
 from headwater.routes import METRICS, SCRAPE
-from headwater.storage.clients import using
 from headwater.storage.table import Table
 from tests.projects import Project
 from tests.prometheus import running, wait_for
@@ -34,15 +33,14 @@ HOUSE = status("house_price", version=1, at=NOW, day=NOW.date())
 def watched(served: Project, deployed: Stack) -> Iterator[Status]:
     """How the model is, as the hourly look writes it; the status that stood before stands again afterwards."""
     key = {"pk": "WATCH#house_price", "sk": "STATUS"}
-    with using(deployed.clients):
-        table = Table(deployed.description.registry_table)
-        before = table.get(*key.values())
-        table.write(table.put({**key, "status": HOUSE.model_dump_json()}))
-        yield HOUSE
-        if before:
-            table.write(table.put(before))
-        else:
-            table.transact([table.delete(*key.values(), only_if="attribute_exists(pk)")])
+    table = Table(deployed.description.registry_table, deployed.clients)
+    before = table.get(*key.values())
+    table.write(table.put({**key, "status": HOUSE.model_dump_json()}))
+    yield HOUSE
+    if before:
+        table.write(table.put(before))
+    else:
+        table.transact([table.delete(*key.values(), only_if="attribute_exists(pk)")])
 
 
 def get(stack: Stack, path: str, **headers: str) -> urllib3.BaseHTTPResponse:

@@ -19,7 +19,8 @@ from localcloud.testing import cloud_beside
 
 from headwater.history.service import UpdateHistory
 from headwater.history.store import GraphStore, HistoryTable, StateBucket
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from localcloud import automation, engine
 from tests.pulumi import language_host
 from tests.pulumi_cli import needed_cli
@@ -135,7 +136,9 @@ def history_beside(small: Small) -> Iterator[UpdateHistory]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in small.environment.items():
             patch.setenv(name, value)
-        client.cache_clear()
+        CLIENTS.forget()
         make_table(registry)
-        yield UpdateHistory(StateBucket(BUCKET), HistoryTable(registry), GraphStore(artifacts))
-    client.cache_clear()
+        yield UpdateHistory(
+            StateBucket(BUCKET, CLIENTS), HistoryTable(Table(registry, CLIENTS)), GraphStore(artifacts, CLIENTS)
+        )
+    CLIENTS.forget()

@@ -16,8 +16,8 @@ HEARTBEATS, PINGS = "ALARM#HEARTBEATS", "ALARM#PINGS"
 class AliveStore:
     """The newest beat of each heartbeat, and the newest ping to each address."""
 
-    def __init__(self, table: str | Table) -> None:
-        self._table = Table(table) if isinstance(table, str) else table
+    def __init__(self, table: Table) -> None:
+        self._table = table
 
     def heartbeat(self, name: str) -> HeartbeatState | None:
         """A heartbeat; None if nobody waited for it yet."""

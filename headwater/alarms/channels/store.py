@@ -24,7 +24,7 @@ from headwater.alarms.types import Kind, Notification
 from headwater.declare import receivers as declared
 from headwater.declare.alarms import Alarms
 from headwater.declare.on_call import Ping
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.secrets import Secrets
 
 EVENT_BYTES = 200_000
@@ -47,6 +47,7 @@ class EmailChannel:
 
     arn: str
     runbooks: str
+    clients: Clients
 
     def send(self, notification: Notification, before: Notification | None) -> str:  # noqa: ARG002
         """Publish to the topic."""
@@ -55,13 +56,9 @@ class EmailChannel:
         notice = notification.notice
         body = text(notice, self.runbooks) or title(notice)
         # SNS takes 256 KB, and mail programs less that is readable.
-        return str(
-            _aws(
-                lambda: client("sns").publish(TopicArn=self.arn, Subject=subject(notice), Message=body[:100_000])[
-                    "MessageId"
-                ]
-            )
-        )
+        sns = self.clients("sns")
+        answer = _aws(lambda: sns.publish(TopicArn=self.arn, Subject=subject(notice), Message=body[:100_000]))
+        return str(answer["MessageId"])
 
 
 @dataclass(frozen=True)
@@ -70,6 +67,7 @@ class EventBusChannel:
 
     bus: str
     runbooks: str
+    clients: Clients
 
     def send(self, notification: Notification, before: Notification | None) -> str:  # noqa: ARG002
         """Put an event of the source ``headwater.alarms``."""
@@ -82,7 +80,7 @@ class EventBusChannel:
             "DetailType": "Alarm Notification",
             "Detail": json.dumps(detail),
         }
-        answer = _aws(lambda: client("events").put_events(Entries=[event]))
+        answer = _aws(lambda: self.clients("events").put_events(Entries=[event]))
         if answer["FailedEntryCount"]:
             raise NotificationFailed(f"bus {self.bus}: {answer['Entries'][0].get('ErrorCode')}")
         return str(answer["Entries"][0].get("EventId") or "")
@@ -106,6 +104,7 @@ class RetrainChannel:
 
     model: str
     function: str
+    clients: Clients
 
     def send(self, notification: Notification, before: Notification | None) -> str:  # noqa: ARG002
         """Ask the policy; its decision in words."""
@@ -119,7 +118,7 @@ class RetrainChannel:
             why = next((line.reason for line in notice.lines if line.reason), title(notice))
             question["ask"] = {"id": f"alarm:{notification.key}", "kind": "alarm", "why": why[:ASKED]}
         payload = json.dumps(question).encode()
-        answer = _aws(lambda: client("lambda").invoke(FunctionName=self.function, Payload=payload))
+        answer = _aws(lambda: self.clients("lambda").invoke(FunctionName=self.function, Payload=payload))
         said = json.loads(answer["Payload"].read())
         if answer.get("FunctionError"):
             raise NotificationFailed(f"the retraining policy failed: {str(said.get('errorMessage'))[:200]}")
@@ -130,7 +129,7 @@ class RetrainChannel:
 
 
 def channels(
-    alarms: Alarms, *, topic_arn: str, webhooks: Sequence[str], insecure: bool, retraining: str = "",
+    alarms: Alarms, clients: Clients, *, topic_arn: str, webhooks: Sequence[str], insecure: bool, retraining: str = "",
     elsewhere: str = "",
 ) -> dict[str, Channel]:  # fmt: skip
     """A channel for each receiver.
@@ -139,6 +138,7 @@ def channels(
     ----------
     alarms : Alarms
         Declared receivers.
+    clients : Clients
     topic_arn : str
         The e-mail topic; empty: nobody gets e-mail.
     webhooks : sequence of str
@@ -151,26 +151,26 @@ def channels(
         Where every HTTP service is asked instead of at its own address, for tests.
     """
     made: dict[str, Channel] = {}
-    secrets = _Secrets()
+    secrets = _Secrets(clients)
     for receiver in alarms.receivers:
         if isinstance(receiver, declared.ConfiguredWebhook):
             if receiver.number <= len(webhooks):
                 url = webhooks[receiver.number - 1]
                 made[receiver.name] = ConfiguredWebhookChannel(url, alarms.runbooks, insecure=insecure)
         elif isinstance(receiver, declared.Email):
-            made[receiver.name] = EmailChannel(topic_arn, alarms.runbooks)
+            made[receiver.name] = EmailChannel(topic_arn, alarms.runbooks, clients)
         elif isinstance(receiver, declared.Retrain):
-            made[receiver.name] = RetrainChannel(receiver.model, retraining)
+            made[receiver.name] = RetrainChannel(receiver.model, retraining, clients)
         elif isinstance(receiver, declared.EventBus):
-            made[receiver.name] = EventBusChannel(receiver.bus, alarms.runbooks)
+            made[receiver.name] = EventBusChannel(receiver.bus, alarms.runbooks, clients)
         else:
             made[receiver.name] = _HTTP[receiver.kind](receiver, secrets, alarms.runbooks, elsewhere)
     return made
 
 
-def asking() -> Callable[[Ping], None]:
+def asking(clients: Clients) -> Callable[[Ping], None]:
     """Asks a ping's address once, by POST: services that wait for pings take it, and it is never redirected."""
-    secrets = _Secrets()
+    secrets = _Secrets(clients)
 
     def ask(ping: Ping) -> None:
         url = ping.url or secrets(ping.url_secret or "")
@@ -186,8 +186,8 @@ def asking() -> Callable[[Ping], None]:
 class _Secrets:
     """Secrets of receivers."""
 
-    def __init__(self) -> None:
-        self._secrets = Secrets()
+    def __init__(self, clients: Clients) -> None:
+        self._secrets = Secrets(clients)
 
     def __call__(self, place: str) -> str:
         """The secret kept at ``ssm:/path`` or ``secretsmanager:name``."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,7 +34,6 @@ from headwater.client.waiting import wait_for
 from headwater.declare.alarms import Alarms as Declared
 from headwater.declare.calendars import Calendar
 from headwater.errors import NotFound
-from headwater.storage.clients import client
 from headwater.storage.signing import KeyStore
 from headwater.values import Value
 
@@ -61,21 +59,17 @@ class Alarms:
 
     def list(self) -> tuple[AlarmView, ...]:
         """Every alarm of the stack and those that others sent to it, those that are going off first."""
-        with self._connection.using():
-            store, now = AlarmStore(self._description.registry_table), _now()
-            mutes = store.mutes()
-            known = {
-                instance.name: (group, instance) for group in store.groups() for instance in store.members(group.id)
-            }
-            pages = (
-                client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=self._description.prefix)
-            )
-            found = []
-            for page in pages:
-                for alarm in page["MetricAlarms"]:
-                    short = alarm["AlarmName"].removeprefix(self._description.prefix)
-                    found.append(view_of(alarm, known.pop(short, None), mutes, now))
-            found += [view_of_foreign(group, instance, mutes, now) for group, instance in known.values()]
+        store, now = AlarmStore(self._connection.table), _now()
+        mutes = store.mutes()
+        known = {instance.name: (group, instance) for group in store.groups() for instance in store.members(group.id)}
+        cloudwatch = self._connection.clients("cloudwatch")
+        pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=self._description.prefix)
+        found = []
+        for page in pages:
+            for alarm in page["MetricAlarms"]:
+                short = alarm["AlarmName"].removeprefix(self._description.prefix)
+                found.append(view_of(alarm, known.pop(short, None), mutes, now))
+        found += [view_of_foreign(group, instance, mutes, now) for group, instance in known.values()]
         return tuple(sorted(found, key=lambda alarm: (alarm.state != "ALARM", alarm.name)))
 
     def show(self, group: str) -> GroupView:
@@ -86,14 +80,13 @@ class Alarms:
         NoSuchGroup
             There is no such group.
         """
-        with self._connection.using():
-            store = AlarmStore(self._description.registry_table)
-            found = self._find(store, group)
-            return GroupView(
-                group=found,
-                instances=tuple(store.members(found.id)),
-                notifications=tuple(store.notifications(found.id)),
-            )
+        store = AlarmStore(self._connection.table)
+        found = self._find(store, group)
+        return GroupView(
+            group=found,
+            instances=tuple(store.members(found.id)),
+            notifications=tuple(store.notifications(found.id)),
+        )
 
     def ack(
         self, group: str, *, until: datetime | None = None, note: str = "", by: str | None = None,
@@ -123,29 +116,29 @@ class Alarms:
         GroupRefused
             The group is closed, or the time is over.
         """
-        with self._managed() as (manager, store):
-            id_ = self._find(store, group).id
-            return manager.acknowledge(id_, by=by or me(), until=until, note=note, generation=generation)
+        manager, store = self._managed()
+        id_ = self._find(store, group).id
+        return manager.acknowledge(id_, by=by or me(), until=until, note=note, generation=generation)
 
     def snooze(
         self, group: str, *, until: datetime, note: str = "", by: str | None = None, generation: int | None = None
     ) -> Group:
         """Be quiet about a group until a new alarm comes or the time is up; as `ack`."""
-        with self._managed() as (manager, store):
-            id_ = self._find(store, group).id
-            return manager.acknowledge(
-                id_, by=by or me(), until=until, note=note, generation=generation, status=GroupStatus.SNOOZED
-            )
+        manager, store = self._managed()
+        id_ = self._find(store, group).id
+        return manager.acknowledge(
+            id_, by=by or me(), until=until, note=note, generation=generation, status=GroupStatus.SNOOZED
+        )
 
     def unack(self, group: str, *, by: str | None = None, generation: int | None = None) -> Group:
         """Take back an acknowledgement or a snooze; raises as `ack` does."""
-        with self._managed() as (manager, store):
-            return manager.reopen(self._find(store, group).id, by=by or me(), generation=generation)
+        manager, store = self._managed()
+        return manager.reopen(self._find(store, group).id, by=by or me(), generation=generation)
 
     def close(self, group: str, *, by: str | None = None, generation: int | None = None) -> Group:
         """Close a group of which nothing fires any more; raises as `ack` does."""
-        with self._managed() as (manager, store):
-            return manager.close(self._find(store, group).id, by=by or me(), generation=generation)
+        manager, store = self._managed()
+        return manager.close(self._find(store, group).id, by=by or me(), generation=generation)
 
     def mute(
         self, match: Sequence[str], *, reason: str, starts_at: datetime | None = None, ends_at: datetime | None = None,
@@ -190,10 +183,10 @@ class Alarms:
             match, author=by or me(), reason=reason, now=now, starts_at=starts_at, ends_at=ends_at,
             until_resolved=until_resolved, cron=cron, zone=zone, calendar=calendar, lasts=lasts,
         )  # fmt: skip
-        with self._managed() as (manager, _):
-            hit = tuple(hits(mute, manager.open_groups(), now))
-            if not preview:
-                manager.mute(mute)
+        manager, _ = self._managed()
+        hit = tuple(hits(mute, manager.open_groups(), now))
+        if not preview:
+            manager.mute(mute)
         return mute, hit
 
     def unmute(self, id_: str, *, by: str | None = None, generation: int | None = None) -> Mute:
@@ -206,13 +199,12 @@ class Alarms:
         MuteChanged
             The mute is in another generation.
         """
-        with self._managed() as (manager, _):
-            return manager.unmute(id_, by=by or me(), generation=generation)
+        manager, _ = self._managed()
+        return manager.unmute(id_, by=by or me(), generation=generation)
 
     def mutes(self, *, over: bool = False) -> tuple[Mute, ...]:
         """Mutes that hold or will hold; with ``over`` also those that are over."""
-        with self._connection.using():
-            found = AlarmStore(self._description.registry_table).mutes()
+        found = AlarmStore(self._connection.table).mutes()
         now = _now()
         return tuple(sorted((m for m in found if over or now < m.ends_at), key=lambda mute: mute.ends_at))
 
@@ -229,14 +221,13 @@ class Alarms:
         NoSuchHeartbeat
             None of that name is expected.
         """
-        with self._alive() as heartbeats:
-            return heartbeats.beat(name)
+        heartbeats = self._alive()
+        return heartbeats.beat(name)
 
     def heartbeats(self) -> tuple[HeartbeatView, ...]:
         """The heartbeats that are expected, those that are missed first."""
         declared = self._declared()
-        with self._connection.using():
-            known = {one.name: one for one in AliveStore(self._description.registry_table).heartbeats()}
+        known = {one.name: one for one in AliveStore(self._connection.table).heartbeats()}
         found = []
         for expected in declared.heartbeats:
             state = known.get(expected.name)
@@ -281,17 +272,16 @@ class Alarms:
             at=_now(),
         )  # fmt: skip
         notification = Notification(notice=notice, receiver=receiver)
-        with self._connection.using():
-            store = AlarmStore(self._description.registry_table)
-            store.keep_notification(notification)
-            self._queue().send(to_send(notification))
+        store = AlarmStore(self._connection.table)
+        store.keep_notification(notification)
+        self._queue().send(to_send(notification))
 
-            def over() -> Notification | None:
-                found = store.notification(notice.group, 0, receiver)
-                # A receiver that failed is tried again for hours: the first failure says enough.
-                return found if found and (found.status.is_over or found.attempts) else None
+        def over() -> Notification | None:
+            found = store.notification(notice.group, 0, receiver)
+            # A receiver that failed is tried again for hours: the first failure says enough.
+            return found if found and (found.status.is_over or found.attempts) else None
 
-            found = wait_for(over, what=f"the test of {receiver}", timeout=TEST_WITHIN)
+        found = wait_for(over, what=f"the test of {receiver}", timeout=TEST_WITHIN)
         return TestOutcome(receiver=receiver, status=found.status, problem=found.problem)
 
     def send(self, body: Mapping[str, Any]) -> int:
@@ -303,10 +293,9 @@ class Alarms:
             The body isn't of that form.
         """
         events = from_alertmanager(body, stack=f"{self._description.project}/{self._description.name}")
-        with self._connection.using():
-            queue = self._queue()
-            for event in events:
-                queue.send({"event": event.model_dump(mode="json")})
+        queue = self._queue()
+        for event in events:
+            queue.send({"event": event.model_dump(mode="json")})
         return len(events)
 
     def replay(
@@ -321,8 +310,7 @@ class Alarms:
         declared : headwater.declare.alarms.Alarms, optional
             Routes to try; by default those that are deployed.
         """
-        with self._connection.using():
-            events = list(self._events(AlarmStore(self._description.registry_table)))
+        events = list(self._events(AlarmStore(self._connection.table)))
         end = until or _now()
         wanted = [event for event in events if since <= event.at < end]
         return tuple(replay(wanted, declared or self._declared(), until=end))
@@ -341,10 +329,8 @@ class Alarms:
         int
             The new key's number.
         """
-        with self._connection.using():
-            return (
-                KeyStore(parameter_name(self._description.project, self._description.name)).rotate(revoke=revoke).number
-            )
+        name = parameter_name(self._description.project, self._description.name)
+        return KeyStore(name, self._connection.clients).rotate(revoke=revoke).number
 
     def _events(self, store: AlarmStore) -> Iterator[AlarmEvent]:
         names = {instance.name for group in store.groups() for instance in store.members(group.id)}
@@ -367,32 +353,27 @@ class Alarms:
         return open_[0]
 
     def _declared(self) -> Declared:
-        with self._connection.using():
-            found = declared_alarms(self._description.artifacts_bucket)
+        found = declared_alarms(self._description.artifacts_bucket, self._connection.clients)
         if found is None:
             raise NotFound(f"stack {self._description.name!r} has no alarm manager of this version: deploy it again")
         return found
 
     def _queue(self) -> Queue:
-        url = alarms_queue(self._description.prefix)
+        url = alarms_queue(self._description.prefix, self._connection.clients)
         if url is None:
             raise NotFound(f"stack {self._description.name!r} has no alarm manager of this version: deploy it again")
-        return Queue(url)
+        return Queue(url, self._connection.clients)
 
-    @contextmanager
-    def _alive(self) -> Iterator[Heartbeats]:
+    def _alive(self) -> Heartbeats:
         """The heartbeats in this process, by the caller's own permissions."""
         declared, stack = self._declared(), f"{self._description.project}/{self._description.name}"
-        with self._connection.using():
-            yield Heartbeats(AliveStore(self._description.registry_table), self._queue(), declared, stack=stack)
+        return Heartbeats(AliveStore(self._connection.table), self._queue(), declared, stack=stack)
 
-    @contextmanager
-    def _managed(self) -> Iterator[tuple[AlarmManager, AlarmStore]]:
+    def _managed(self) -> tuple[AlarmManager, AlarmStore]:
         """The alarm manager in this process, by the caller's own permissions."""
         declared = self._declared()
-        with self._connection.using():
-            store = AlarmStore(self._description.registry_table)
-            yield AlarmManager(store, self._queue(), declared), store
+        store = AlarmStore(self._connection.table)
+        return AlarmManager(store, self._queue(), declared), store
 
 
 def _now() -> datetime:

@@ -8,7 +8,7 @@ from typing import Any
 
 from headwater.client.errors import MaterialisationFailed
 from headwater.features.online.records import Materialised
-from headwater.storage.clients import client
+from headwater.storage.clients import Clients
 
 LONGEST = 15 * 60
 """Seconds that a function of Lambda's may take."""
@@ -16,12 +16,12 @@ Progress = Callable[[Sequence[Materialised]], None]
 """Called with the answer so far, view by view."""
 
 
-def materialise(function: str, event: dict[str, Any], progress: Progress) -> tuple[Materialised, ...]:
+def materialise(clients: Clients, function: str, event: dict[str, Any], progress: Progress) -> tuple[Materialised, ...]:
     """Call ``function`` until it is done; see `headwater.client.features.service.Features.materialise`.
 
     A call whose answer is lost may be made again: materialisations that overlap end as one does.
     """
-    lambda_ = client.in_use.patient("lambda", LONGEST + 30)
+    lambda_ = clients.patient("lambda", LONGEST + 30)
     done: dict[tuple[str, str], Materialised] = {}
     while True:
         answer = lambda_.invoke(FunctionName=function, Payload=json.dumps(event).encode())

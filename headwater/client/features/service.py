@@ -19,8 +19,6 @@ from headwater.features.catalog.views import Finding, State, ViewDetails, ViewSt
 from headwater.features.online.records import Materialised
 from headwater.features.online.store import OnlineStore
 from headwater.lake.store import Objects
-from headwater.registry.store import ArtifactStore
-from headwater.storage import table
 from headwater.storage.executions import Executions
 from headwater.verification import is_reserved
 
@@ -42,21 +40,19 @@ class Features:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._using = connection, connection.using
+        self._connection = connection
         self._description = stack = connection.description
-        with self._using():
-            self._catalog = Finding(
-                table.Table(stack.registry_table),
-                Objects(stack.lake_bucket),
-                ArtifactStore(stack.artifacts_bucket),
-                declared=stack.views,
-                executions=Executions(stack.materialisation_arn) if stack.materialisation_arn else None,
-            )
+        self._catalog = Finding(
+            connection.table,
+            Objects(stack.lake_bucket, connection.clients),
+            connection.artifacts,
+            declared=stack.views,
+            executions=Executions(stack.materialisation_arn, connection.clients) if stack.materialisation_arn else None,
+        )
 
     def list(self) -> tuple[ViewSummary, ...]:
         """Every feature view of the stack, by name, with its content and freshness."""
-        with self._using():
-            return tuple(view for view in self._catalog.list() if not is_reserved(view.view))
+        return tuple(view for view in self._catalog.list() if not is_reserved(view.view))
 
     def show(self, view: str) -> ViewDetails:
         """A view's definition and its earlier ones, its sources and the models that use it.
@@ -65,8 +61,7 @@ class Features:
         ------
         UnknownView, NeverMaterialised
         """
-        with self._using():
-            return self._catalog.show(view)
+        return self._catalog.show(view)
 
     def definition(self, view: str) -> FeatureView:
         """The current definition of a view, as the last materialisation or a later deployment stored it.
@@ -75,8 +70,7 @@ class Features:
         ------
         UnknownView, NeverMaterialised
         """
-        with self._using():
-            return self._catalog.current(view).view
+        return self._catalog.current(view).view
 
     def lineage(self, name: str) -> Lineage:
         """The lineage of ``view`` or ``view.feature``: its sources, and the model versions that use it.
@@ -85,8 +79,7 @@ class Features:
         ------
         UnknownView, NeverMaterialised, UnknownFeature
         """
-        with self._using():
-            return self._catalog.lineage(name)
+        return self._catalog.lineage(name)
 
     def stats(self, view: str, at: str | None = None) -> ViewStatistics:
         """The statistics of a materialisation, feature by feature.
@@ -101,8 +94,7 @@ class Features:
         ------
         UnknownView, NeverMaterialised, UnknownViewVersion
         """
-        with self._using():
-            return self._catalog.stats(view, at)
+        return self._catalog.stats(view, at)
 
     def diff(self, view: str, before: str | None = None, after: str | None = None) -> Difference:
         """The changes in a view's definition and values; by default between its last two materialisations.
@@ -111,13 +103,11 @@ class Features:
         ------
         UnknownView, NeverMaterialised, UnknownViewVersion, NothingToCompare
         """
-        with self._using():
-            return self._catalog.diff(view, before, after)
+        return self._catalog.diff(view, before, after)
 
     def search(self, words: str) -> Found:
         """Views and features whose names, descriptions, owners, entities or sources have the words."""
-        with self._using():
-            return self._catalog.search(words)
+        return self._catalog.search(words)
 
     def online(self, entities: Frame, features: Sequence[str], *, as_of: datetime | None = None) -> Frame:
         """The newest values of entities, as a prediction would see them.
@@ -143,9 +133,8 @@ class Features:
         BadFrame
             A join key is lacking, or the rows are no table.
         """
-        with self._using():
-            store = OnlineStore(self._description.features_table)
-            return look_up(self._catalog, store, entities, features, as_of or datetime.now(UTC))
+        store = OnlineStore(self._description.features_table, self._connection.clients)
+        return look_up(self._catalog, store, entities, features, as_of or datetime.now(UTC))
 
     def historical(
         self,
@@ -185,8 +174,7 @@ class Features:
         BadTarget
             The packages that read the lake aren't installed.
         """
-        with self._using():
-            return join(self._catalog, self._lake, rows, features, as_of=as_of, as_known_at=as_known_at, views=views)
+        return join(self._catalog, self._lake, rows, features, as_of=as_of, as_known_at=as_known_at, views=views)
 
     def ingest(
         self,
@@ -271,8 +259,7 @@ class Features:
         elif full:
             raise BadTarget("a full run is of one view: name it", next_steps=["headwater features list"])
         event = {} if view is None else {"view": view, "full": full}
-        with self._using():
-            return materialise(f"{self._description.prefix}features-materialise", event, progress)
+        return materialise(self._connection.clients, f"{self._description.prefix}features-materialise", event, progress)
 
     def compute(self, view: str, *, again: bool = False) -> str:
         """Let Spark compute a view's rows for the current data. Returns the run's name.
@@ -300,10 +287,11 @@ class Features:
             )
         with needed("the lake is read by DuckDB"):
             from headwater.features.spark.runs import SparkRuns
-        with self._using():
-            definition = self._catalog.current(view)
-            version = self._lake(self._catalog.catalog([view])).pin(definition.view.sources)
-            return SparkRuns(self._description.spark_arn).start(definition.view, version, again=again)
+        definition = self._catalog.current(view)
+        version = self._lake(self._catalog.catalog([view])).pin(definition.view.sources)
+        return SparkRuns(self._description.spark_arn, self._connection.clients).start(
+            definition.view, version, again=again
+        )
 
     def parity(self, view: str | None = None) -> tuple[ViewParity, ...]:
         """Compare a sample of online items with the offline rows, as the stack does once a day.
@@ -321,16 +309,12 @@ class Features:
         """
         with needed("offline rows are read by DuckDB"):
             from headwater.monitoring.parity import Parity
-        with self._using():
-            unchecked = (State.NEVER, State.RETIRED)
-            names = [view] if view else [entry.view for entry in self.list() if entry.state not in unchecked]
-            declared = self._catalog.catalog(names)
-            online, registry = (
-                OnlineStore(self._description.features_table),
-                table.Table(self._description.registry_table),
-            )
-            served = frozenset if view else self._catalog.served
-            return Parity(declared, self._lake(declared), online, registry, served=served).check()
+        unchecked = (State.NEVER, State.RETIRED)
+        names = [view] if view else [entry.view for entry in self.list() if entry.state not in unchecked]
+        declared = self._catalog.catalog(names)
+        online = OnlineStore(self._description.features_table, self._connection.clients)
+        served = frozenset if view else self._catalog.served
+        return Parity(declared, self._lake(declared), online, self._connection.table, served=served).check()
 
     def skew(self, model: str, day: date | None = None, *, limit: int = 1000) -> Skew:
         """The share of logged predictions whose feature values differ from those that training would have seen.
@@ -352,12 +336,16 @@ class Features:
         BadTarget
             The packages that read the lake aren't installed.
         """
-        with self._using():
-            return measure_skew(self._description, model, day, limit)
+        return measure_skew(self._connection, model, day, limit)
 
     def _lake(self, declared: Catalog) -> Lake:
         with needed("the lake is read by DuckDB and Arrow", "arrow"):
             from headwater.lake.service import Lake
+        connection = self._connection
         return Lake(
-            declared, bucket=self._description.lake_bucket, table=self._description.registry_table, deployed=False
+            declared,
+            connection.clients,
+            bucket=connection.description.lake_bucket,
+            table=connection.table,
+            deployed=False,
         )

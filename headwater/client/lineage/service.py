@@ -43,8 +43,7 @@ class Lineage:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._using, self._description = connection.using, connection.description
+        self._connection, self._description = connection, connection.description
 
     @property
     def _api(self) -> Api:
@@ -59,6 +58,7 @@ class Lineage:
             registry_table=stack.registry_table,
             lake_bucket=stack.lake_bucket,
             artifacts_bucket=stack.artifacts_bucket,
+            clients=self._connection.clients,
             predictions_bucket=stack.predictions_bucket,
             project=stack.project,
             stack=stack.name,
@@ -99,8 +99,7 @@ class Lineage:
         """
         from headwater.lineage.why import DAYS
 
-        with self._using():
-            return self._service.why(request, model=model, day=day, days=days or DAYS, instance=instance)
+        return self._service.why(request, model=model, day=day, days=days or DAYS, instance=instance)
 
     def up(
         self,
@@ -146,18 +145,16 @@ class Lineage:
         from headwater.lineage.store import Layouts
 
         nodes, edges = part.graph()
-        with self._using():
-            layout = Layouts(self._description.artifacts_bucket).of(nodes, edges)
+        layout = Layouts(self._description.artifacts_bucket, self._connection.clients).of(nodes, edges)
         return svg(layout, start=Node.parse(part.start), title=title)
 
     def path(
         self, one: str, other: str, *, at: datetime | None = None, known: datetime | None = None
     ) -> tuple[Step, ...] | None:
         """The edges of a shortest way between two nodes; None if neither was made from the other."""
-        with self._using():
-            self._catch_up()
-            found = self._service.path(self._service.resolve(one), self._service.resolve(other), _moment(at, known))
-            return None if found is None else tuple(map(_step, found))
+        self._catch_up()
+        found = self._service.path(self._service.resolve(one), self._service.resolve(other), _moment(at, known))
+        return None if found is None else tuple(map(_step, found))
 
     def impact(
         self,
@@ -189,11 +186,10 @@ class Lineage:
         ------
         UnknownNode, AmbiguousNode
         """
-        with self._using():
-            self._catch_up()
-            service = self._service
-            nodes = service.files(thing, file, version) if file is not None else (service.resolve(thing),)
-            return tuple(service.impact(node, _moment(at, known)) for node in nodes)
+        self._catch_up()
+        service = self._service
+        nodes = service.files(thing, file, version) if file is not None else (service.resolve(thing),)
+        return tuple(service.impact(node, _moment(at, known)) for node in nodes)
 
     def diff(self, one: str, other: str) -> VersionDifference:
         """The differences between two versions of a model: data, features, parameters, lock, code, infrastructure.
@@ -202,19 +198,16 @@ class Lineage:
         ------
         UnknownNode, VersionNotFound, InvalidRequest
         """
-        with self._using():
-            return self._service.diff(self._service.resolve(one), self._service.resolve(other))
+        return self._service.diff(self._service.resolve(one), self._service.resolve(other))
 
     def at(self, time: datetime) -> Stood:
         """The stack at ``time``: which version each alias served, each dataset's commit, and the infrastructure."""
-        with self._using():
-            return self._service.at(_zoned(time))
+        return self._service.at(_zoned(time))
 
     def facts(self, node: str) -> tuple[NodeFact, ...]:
         """The facts about a node itself, oldest first."""
-        with self._using():
-            self._catch_up()
-            return tuple(map(_fact, self._service.facts(self._service.resolve(node))))
+        self._catch_up()
+        return tuple(map(_fact, self._service.facts(self._service.resolve(node))))
 
     def annotate(self, node: str, text: str = "", *, owner: str = "", write_id: str | None = None) -> Annotation:
         """Write a note on a node down, or who owns it; `facts` tells both, and nothing takes them back.
@@ -233,9 +226,8 @@ class Lineage:
         ------
         UnknownNode, AmbiguousNode, InvalidAnnotation
         """
-        with self._using():
-            self._catch_up()
-            return self._service.annotate(node, note=text, owner=owner, by=me(), write_id=write_id)
+        self._catch_up()
+        return self._service.annotate(node, note=text, owner=owner, by=me(), write_id=write_id)
 
     def forget(
         self,
@@ -275,20 +267,18 @@ class Lineage:
         from headwater.lineage.forgetting.report import DAYS, entity_of
 
         entity = entity_of(keys or {}, columns or {})
-        with self._using():
-            self._catch_up()
-            return self._service.forget(
-                entity,
-                features_table=self._description.features_table,
-                days=DAYS if days is None else days,
-                progress=progress,
-            )
+        self._catch_up()
+        return self._service.forget(
+            entity,
+            features_table=self._description.features_table,
+            days=DAYS if days is None else days,
+            progress=progress,
+        )
 
     def search(self, *words: str, kinds: Collection[str] = ()) -> tuple[str, ...]:
         """Names of things, such as ``data:sources/flights``, that have all of ``words`` in them."""
-        with self._using():
-            self._catch_up()
-            return self._service.search(words, kinds)
+        self._catch_up()
+        return self._service.search(words, kinds)
 
     def take(self, event: Mapping[str, Any]) -> TakenEvent:
         """Hand an OpenLineage event of another tool to the stack.
@@ -308,19 +298,16 @@ class Lineage:
 
     def sync(self) -> Caught:
         """Bring the index up to date now; the stack does it every hour, and every question beforehand."""
-        with self._using():
-            return self._service.catch_up()
+        return self._service.catch_up()
 
     def verify(self) -> Checked:
         """Compare the index with what the facts tell; changes nothing."""
-        with self._using():
-            self._catch_up()
-            return self._service.verify()
+        self._catch_up()
+        return self._service.verify()
 
     def rebuild(self) -> Caught:
         """Delete the index and make it again from the facts."""
-        with self._using():
-            return self._service.rebuild()
+        return self._service.rebuild()
 
     def _walk(
         self,
@@ -331,10 +318,9 @@ class Lineage:
         at: datetime | None,
         known: datetime | None,
     ) -> Part:
-        with self._using():
-            self._catch_up()
-            start = self._service.resolve(node)
-            found = self._service.walk(start, direction, depth=depth, moment=_moment(at, known), kinds=kinds)
+        self._catch_up()
+        start = self._service.resolve(node)
+        found = self._service.walk(start, direction, depth=depth, moment=_moment(at, known), kinds=kinds)
         return Part(
             start=start.id,
             nodes=tuple(entry.id for entry in found.nodes),

@@ -10,11 +10,11 @@ from headwater.client.verification.types import Check, Work
 
 
 def _bucket(kind: str) -> Callable[[Work], str]:
-    return lambda work: storage.bucket(getattr(work.stack.description, f"{kind}_bucket"))
+    return lambda work: storage.bucket(getattr(work.stack.description, f"{kind}_bucket"), work.clients)
 
 
 def _table(kind: str) -> Callable[[Work], str]:
-    return lambda work: storage.table(getattr(work.stack.description, f"{kind}_table"))
+    return lambda work: storage.table(getattr(work.stack.description, f"{kind}_table"), work.clients)
 
 
 CHECKS: Sequence[Check] = (

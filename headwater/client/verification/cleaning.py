@@ -13,7 +13,7 @@ from headwater.client.waiting import wait_for
 from headwater.errors import Refused
 from headwater.features.online.reading import online_key
 from headwater.registry.service import Registry
-from headwater.storage.clients import client
+from headwater.storage.clients import Clients
 from headwater.storage.executions import Executions
 from headwater.storage.table import Table
 from headwater.verification import MODEL, SOURCE, UNIT, VIEW
@@ -46,13 +46,13 @@ def clean(stack: Stack, units: Sequence[str], tell: Callable[[str], None] = lamb
     told = stack.description
     tell("waiting for what is under way")
     _stop_runs(stack)
-    _wait_for_ingestions(told)
+    _wait_for_ingestions(stack)
     tell("taking aliases and branches away")
-    aliases = _withdraw(told.registry_table)
-    refs = _delete_refs(told.registry_table)
+    table = Table(told.registry_table, stack.clients)
+    aliases, refs = _withdraw(table), _delete_refs(table)
     tell("removing objects and online items")
-    objects = sum(_delete(bucket, prefix) for bucket, prefix in prefixes(told))
-    items = _delete_items(told.features_table, units)
+    objects = sum(_delete(stack.clients, bucket, prefix) for bucket, prefix in prefixes(told))
+    items = _delete_items(stack.clients, told.features_table, units)
     return f"{objects} object versions, {items} online items, {aliases} aliases, {refs} refs removed"
 
 
@@ -70,16 +70,16 @@ def prefixes(stack: Description) -> tuple[tuple[str, str], ...]:
 
 
 def _stop_runs(stack: Stack) -> None:
-    for name in Executions(stack.description.training_arn).names(status="RUNNING"):
+    for name in Executions(stack.description.training_arn, stack.clients).names(status="RUNNING"):
         if name.startswith(f"{MODEL}-"):
             with suppress(Refused):  # It ended meanwhile.
                 stack.runs.stop(name, why="headwater verify cleans up")
 
 
-def _wait_for_ingestions(stack: Description) -> None:
+def _wait_for_ingestions(stack: Stack) -> None:
     """An ingestion that is under way would commit after everything was removed."""
 
-    machine = Executions(stack.ingestion_arn)
+    machine = Executions(stack.description.ingestion_arn, stack.clients)
 
     def look() -> bool | None:
         return None if any(_is_ours(machine, name) for name in machine.names(status="RUNNING")) else True
@@ -93,27 +93,27 @@ def _is_ours(machine: Executions, name: str) -> bool:
     return key.startswith(f"landing/{SOURCE}/")
 
 
-def _withdraw(table: str) -> int:
-    registry = Registry(Table(table))
+def _withdraw(table: Table) -> int:
+    registry = Registry(table)
     found = registry.aliases(MODEL)
     for alias, version in found.items():
         registry.withdraw(MODEL, alias=alias, expected=version, by=me(), why="headwater verify cleans up")
     return len(found)
 
 
-def _delete_refs(table: str) -> int:
-    store, count = Table(table), 0
+def _delete_refs(table: Table) -> int:
+    count = 0
     for dataset in DATASETS:
-        refs = Refs(store, dataset)
+        refs = Refs(table, dataset)
         for ref in refs.all():
             refs.move(ref.kind, ref.name, expected=ref.commit, to=None, by=me(), why="headwater verify cleans up")
             count += 1
     return count
 
 
-def _delete(bucket: str, prefix: str) -> int:
+def _delete(clients: Clients, bucket: str, prefix: str) -> int:
     """Delete every version of every object below a prefix, for ever."""
-    s3, count = client("s3"), 0
+    s3, count = clients("s3"), 0
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
         found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
         count += len(found)
@@ -127,8 +127,8 @@ def _delete(bucket: str, prefix: str) -> int:
     return count
 
 
-def _delete_items(table: str, units: Sequence[str]) -> int:
-    dynamodb, count = client("dynamodb"), 0
+def _delete_items(clients: Clients, table: str, units: Sequence[str]) -> int:
+    dynamodb, count = clients("dynamodb"), 0
     for unit in units:
         key = online_key((UNIT,), (unit,))
         answer = dynamodb.delete_item(TableName=table, Key={"pk": {"S": str(key)}}, ReturnValues="ALL_OLD")

@@ -15,7 +15,7 @@ from botocore.session import Session
 
 from headwater.client.prices import DOLLARS
 from headwater.client.verification.types import CostLine, Work
-from headwater.storage.clients import Clients, client
+from headwater.storage.clients import Clients
 from headwater.storage.executions import Executions
 
 PRICES = "AWS's list prices of us-east-1 without the free tier, looked up in 2026 (docs/cost.md)"
@@ -53,7 +53,7 @@ def count_runs(work: Work) -> None:
         _count_execution(work, work.stack.description.ingestion_arn, sent.run_id)
     if work.training:
         seconds = _count_execution(work, work.stack.description.training_arn, work.training)
-        cpu, memory = _task_size(work.stack.description.training_arn)
+        cpu, memory = _task_size(work)
         hours = max(seconds, 60.0 * TASK_MINUTES_AT_LEAST) / 3600
         work.use("Fargate vCPU-hours", cpu * hours)
         work.use("Fargate GB-hours", memory * hours)
@@ -66,12 +66,13 @@ def count_runs(work: Work) -> None:
         work.use(unit, work.used.get(unit, 0))
 
 
-def _count_execution(work: Work, machine: str, name: str) -> float:
+def _count_execution(work: Work, arn: str, name: str) -> float:
     """Count a run's transitions, and its functions as if one had been busy all the time; how many seconds it took."""
-    told = Executions(machine).describe(name) or {}
+    machine = Executions(arn, work.clients)
+    told = machine.describe(name) or {}
     seconds = (told["stopDate"] - told["startDate"]).total_seconds() if told.get("stopDate") else 0.0
     entered = called = 0
-    for event in Executions(machine).events(name):
+    for event in machine.events(name):
         entered += event["type"].endswith("StateEntered")
         called += event["type"] in ("TaskScheduled", "LambdaFunctionScheduled")
     work.use("state transitions", entered)
@@ -80,10 +81,11 @@ def _count_execution(work: Work, machine: str, name: str) -> float:
     return seconds
 
 
-def _task_size(machine: str) -> tuple[float, float]:
+def _task_size(work: Work) -> tuple[float, float]:
     """vCPUs and GB of the container that a training runs in."""
-    task = json.loads(Executions(machine).definition())["States"]["Train"]["Arguments"]["TaskDefinition"]
-    found = client("ecs").describe_task_definition(taskDefinition=task)["taskDefinition"]
+    machine = Executions(work.stack.description.training_arn, work.clients)
+    task = json.loads(machine.definition())["States"]["Train"]["Arguments"]["TaskDefinition"]
+    found = work.clients("ecs").describe_task_definition(taskDefinition=task)["taskDefinition"]
     return int(found["cpu"]) / 1024, int(found["memory"]) / 1024
 
 

@@ -17,7 +17,7 @@ from headwater.client.waiting import wait_for
 from headwater.registry.errors import AliasMoved
 from headwater.registry.service import PRODUCTION, STAGING, Registry
 from headwater.routes import PREDICT
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import error_code
 from headwater.storage.table import Table
 from headwater.verification import MODEL, UNIT
 from headwater.verification.rows import answer
@@ -146,7 +146,7 @@ def logged(work: Work) -> str:
     if given is None:
         raise CheckFailed("no prediction was answered")
     request, bucket = given.request_id, work.stack.description.predictions_bucket
-    s3 = client("s3")
+    s3 = work.clients("s3")
 
     def look() -> dict[str, Any] | None:
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{MODEL}/date="):
@@ -230,4 +230,4 @@ def _card(work: Work) -> ModelCard:
 
 
 def _registry(work: Work) -> Registry:
-    return Registry(Table(work.stack.description.registry_table))
+    return Registry(Table(work.stack.description.registry_table, work.clients))

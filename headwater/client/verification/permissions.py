@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from headwater.client.description import Description
+from headwater.client.stack import Stack
 from headwater.client.verification.types import CheckFailed, Work
-from headwater.storage.clients import client
+from headwater.storage.clients import Clients
 
 ALLOWED = "allowed"
 
@@ -61,7 +62,7 @@ def predicting(stack: Description) -> tuple[Sequence[Question], Sequence[Questio
 def permissions(work: Work) -> str:
     """The functions' roles allow what serving needs and nothing of what no function may do."""
     stack = work.stack.description
-    roles = _roles(stack)
+    roles = _roles(work.stack)
     wrong, asked = [], 0
     for function, role in sorted(roles.items()):
         may: Sequence[Question] = ()
@@ -70,7 +71,7 @@ def permissions(work: Work) -> str:
             may, may_not = predicting(stack)
         for question in (*may, *may_not, *harmful(stack)):
             asked += len(question.actions)
-            for action, allowed in judged(role, question):
+            for action, allowed in judged(work.clients, role, question):
                 if allowed is not (question in may):
                     wrong.append(f"{function} {'may' if allowed else 'may not'} {action} on {question.resource}")
         work.tell(f"{function}")
@@ -79,13 +80,13 @@ def permissions(work: Work) -> str:
     return f"{asked} permissions of {len(roles)} functions' roles are as they should be"
 
 
-def judged(role: str, question: Question) -> Iterator[tuple[str, bool]]:
+def judged(clients: Clients, role: str, question: Question) -> Iterator[tuple[str, bool]]:
     """Each action of a question, and whether the role's policies allow it."""
     context = [
         {"ContextKeyName": "dynamodb:LeadingKeys", "ContextKeyValues": list(question.keys),
          "ContextKeyType": "stringList"}
     ]  # fmt: skip
-    answer = client("iam").simulate_principal_policy(
+    answer = clients("iam").simulate_principal_policy(
         PolicySourceArn=role,
         ActionNames=list(question.actions),
         ResourceArns=[question.resource],
@@ -95,11 +96,11 @@ def judged(role: str, question: Question) -> Iterator[tuple[str, bool]]:
         yield result["EvalActionName"], result["EvalDecision"] == ALLOWED
 
 
-def _roles(stack: Description) -> dict[str, str]:
+def _roles(stack: Stack) -> dict[str, str]:
     """The stack's functions, and the role that each one runs as."""
-    pages = client("lambda").get_paginator("list_functions").paginate()
+    pages = stack.clients("lambda").get_paginator("list_functions").paginate()
     found = [function for page in pages for function in page["Functions"]]
-    prefix = stack.prefix
+    prefix = stack.description.prefix
     return {one["FunctionName"]: one["Role"] for one in found if one["FunctionName"].startswith(prefix)}
 
 

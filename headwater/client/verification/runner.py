@@ -25,7 +25,7 @@ from headwater.client.verification.types import (
     Work,
 )
 from headwater.errors import HeadwaterError
-from headwater.storage.clients import error_code, using
+from headwater.storage.clients import error_code
 from headwater.storage.table import Table
 from headwater.verification import MODEL, SOURCE, VIEW
 from headwater.verification.rows import Sample
@@ -82,11 +82,10 @@ def verify(stack: Stack, *, keep: bool = False, follow: Follow = silently, check
     clients = costs.counting(stack.clients, work.use)
     own = stack.description.model_copy(update={"models": (MODEL,), "sources": (SOURCE,), "views": (VIEW,)})
     work.stack = Stack(own, clients)
-    with using(clients):
-        place = VerificationPlace(Table(own.registry_table), sample.run_id)
-        leftover = place.take()
-        with place.alive():
-            results = _checked(work, checks, place, leftover, keep=keep, follow=follow)
+    place = VerificationPlace(Table(own.registry_table, clients), sample.run_id)
+    leftover = place.take()
+    with place.alive():
+        results = _checked(work, checks, place, leftover, keep=keep, follow=follow)
     return Report(
         id=sample.run_id,
         stack=own.name,

@@ -8,7 +8,7 @@ from typing import Any
 
 from headwater import __version__
 from headwater.client.verification.types import CheckFailed, NotApplicable, Work
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.executions import Executions
 
 _MISSING = frozenset({
@@ -20,7 +20,7 @@ _FUNCTION = re.compile(r"arn:[\w-]+:lambda:[\w-]+:\d+:function:([\w-]+)")
 
 def identity(work: Work) -> str:
     """The caller's identity and region."""
-    told = client("sts").get_caller_identity()
+    told = work.clients("sts").get_caller_identity()
     work.account = told["Account"]
     # Without the partition and the account, which would be a word too long for a table.
     return f"account {told['Account']}, {told['Arn'].split(':', 5)[-1]}, {work.stack.description.region}"
@@ -37,9 +37,9 @@ def description(work: Work) -> str:
     return f"{stack.name} of project {stack.project}, version {version or 'not told'} (this is {__version__})"
 
 
-def bucket(name: str) -> str:
+def bucket(name: str, clients: Clients) -> str:
     """Private, encrypted, versioned, TLS only; all that isn't is named."""
-    s3 = client("s3")
+    s3 = clients("s3")
     wrong = []
     blocks = _read(s3.get_public_access_block, Bucket=name).get("PublicAccessBlockConfiguration", {})
     named = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -70,9 +70,9 @@ def refuses_plain_text(policy: str) -> bool:
     return False
 
 
-def table(name: str) -> str:
+def table(name: str, clients: Clients) -> str:
     """The table can be restored to any second of the last weeks."""
-    dynamodb = client("dynamodb")
+    dynamodb = clients("dynamodb")
     described = dynamodb.describe_table(TableName=name)["Table"]
     told = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
     recovery = told.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")
@@ -87,20 +87,20 @@ def functions(work: Work) -> str:
     stack = work.stack.description
     named = {stack.predict_function: {"the API"}}
     for arn in filter(None, (stack.ingestion_arn, stack.training_arn, stack.materialisation_arn)):
-        definition = Executions(arn).definition()
+        definition = Executions(arn, work.clients).definition()
         for name in _FUNCTION.findall(definition):
             named.setdefault(name, set()).add(f"the state machine {arn.rpartition(':')[2]}")
     wrong = []
     for name, callers in sorted(named.items()):
-        if problem := _function_problem(name):
+        if problem := _function_problem(name, work.clients):
             wrong.append(f"{name} {problem}; {' and '.join(sorted(callers))} calls it")
     if wrong:
         raise CheckFailed("; ".join(wrong))
     return f"{len(named)} functions that the API and the state machines call are ready"
 
 
-def _function_problem(name: str) -> str:
-    found = _read(client("lambda").get_function_configuration, FunctionName=name)
+def _function_problem(name: str, clients: Clients) -> str:
+    found = _read(clients("lambda").get_function_configuration, FunctionName=name)
     if not found:
         return "doesn't exist"
     state, update = found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
@@ -113,10 +113,10 @@ def _function_problem(name: str) -> str:
 def alarms(work: Work) -> str:
     """The topic that alarms report to is there, alarms have states, and they report to it."""
     topic = work.stack.description.alarm_topic_arn
-    attributes = _read(client("sns").get_topic_attributes, TopicArn=topic).get("Attributes")
+    attributes = _read(work.clients("sns").get_topic_attributes, TopicArn=topic).get("Attributes")
     if attributes is None:
         raise CheckFailed(f"the topic {topic} that alarms report to doesn't exist")
-    pages = client("cloudwatch").get_paginator("describe_alarms")
+    pages = work.clients("cloudwatch").get_paginator("describe_alarms")
     prefix = work.stack.description.prefix
     found = [alarm for page in pages.paginate(AlarmNamePrefix=prefix) for alarm in page["MetricAlarms"]]
     if not found:

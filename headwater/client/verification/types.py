@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from headwater.errors import HeadwaterError, Refused
+from headwater.storage.clients import Clients
 
 if TYPE_CHECKING:
     from headwater.client.ingestions import SentFile
@@ -132,6 +133,11 @@ class Work:
     """The API's answer to the first prediction."""
     used: dict[str, float] = field(default_factory=dict)
     """Counted amounts, by unit (`headwater.client.verification.costs`)."""
+
+    @property
+    def clients(self) -> Clients:
+        """The clients that count the calls that cost money."""
+        return self.stack.clients
 
     def use(self, unit: str, amount: float) -> None:
         """Count what costs money."""

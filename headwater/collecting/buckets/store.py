@@ -16,7 +16,7 @@ from headwater.collecting.errors import CollectFailed
 from headwater.collecting.types import Batch, Request
 from headwater.declare import S3
 from headwater.lake.types import SUFFIXES
-from headwater.storage.clients import error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.roles import client_as
 
 MOST_OBJECTS = 500_000
@@ -26,14 +26,14 @@ KEPT_EACH = 50
 _CHANGED = frozenset({"PreconditionFailed", "NoSuchKey", "412", "404"})
 
 
-def read_bucket(reads: S3, request: Request) -> Iterator[Batch]:
+def read_bucket(reads: S3, request: Request, clients: Clients) -> Iterator[Batch]:
     """A batch for each object that hasn't landed as it is now, in the order of their keys; raises `CollectFailed`.
 
     The memory says which object landed with which ETag.
     """
     landed: dict[str, str] = json.loads(zlib.decompress(request.memory)) if request.memory else {}
     caller = f"headwater-{request.collector}"
-    s3 = client_as("s3", reads.role_arn, caller=caller, external_id=reads.external_id, region=reads.region)
+    s3 = client_as("s3", reads.role_arn, clients, caller=caller, external_id=reads.external_id, region=reads.region)
     found = _listed(s3, reads)
     # Of objects that are gone nothing is remembered; one that comes back lands again, and replaces its file.
     landed = {key: etag for key, etag in landed.items() if key in found}

@@ -15,6 +15,7 @@ from headwater.collecting.streams.shards import MOST_SHARDS, Cursor, cursor_of
 from headwater.collecting.streams.store import Stream
 from headwater.collecting.types import Batch, Request
 from headwater.declare import Kinesis
+from headwater.storage.clients import Clients
 
 PACE = 0.2
 """Seconds between two calls of a shard: Kinesis takes five in a second, of all consumers together."""
@@ -22,7 +23,9 @@ QUIET = timedelta(hours=1)
 """A run that found nothing is written down if the last one that was is as old: the cursor must not outlive records."""
 
 
-def read_kinesis(reads: Kinesis, request: Request, *, now: Clock, pause: Callable[[float], None]) -> Iterator[Batch]:
+def read_kinesis(
+    reads: Kinesis, request: Request, clients: Clients, *, now: Clock, pause: Callable[[float], None]
+) -> Iterator[Batch]:
     """Batches of what has arrived before the run began, in the order of each shard.
 
     Raises
@@ -32,7 +35,7 @@ def read_kinesis(reads: Kinesis, request: Request, *, now: Clock, pause: Callabl
     DeclarationChanged
         The stream was made anew since.
     """
-    stream = Stream(reads, request.collector, now, pause)
+    stream = Stream(reads, clients, request.collector, now, pause)
     with RowsFile(request.folder) as rows:
         reading = _Reading(reads, request, stream, rows, now, pause)
         yield from reading.batches()

@@ -15,6 +15,7 @@ from headwater.collecting.streams.store import Queue
 from headwater.collecting.types import Batch, Request
 from headwater.declare import Sqs
 from headwater.json_values import dumps
+from headwater.storage.clients import Clients
 
 BATCH_SECONDS = 300
 """Age of a batch after which no further message is added to it."""
@@ -27,6 +28,7 @@ WAIT_SECONDS = 2
 def read_queue(
     reads: Sqs,
     request: Request,
+    clients: Clients,
     *,
     now: Clock,
     pause: Callable[[float], None],
@@ -44,7 +46,7 @@ def read_queue(
             f"a queue has no cursor that can be set, and {str(request.cursor)[:60]!r} was: headwater collect reset "
             f"{request.collector} without --to"
         )
-    queue = Queue(reads, request.collector, pause)
+    queue = Queue(reads, clients, request.collector, pause)
     if reads.invalid == "leave" and not queue.has_dead_letters:
         raise CollectFailed(
             f"queue {reads.queue} has no dead-letter queue, and what invalid='leave' leaves would come again until "

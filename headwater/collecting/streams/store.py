@@ -13,7 +13,7 @@ from headwater.clock import Clock
 from headwater.collecting.errors import CollectFailed
 from headwater.collecting.streams.shards import Position, Shard
 from headwater.declare import Kinesis, Sqs
-from headwater.storage.clients import error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.retries import tries
 from headwater.storage.roles import client_as
 
@@ -45,8 +45,10 @@ class Page(NamedTuple):
 class Stream:
     """A stream's calls; raises `CollectFailed` for what AWS refuses."""
 
-    def __init__(self, reads: Kinesis, collector: str, now: Clock, pause: Callable[[float], None]) -> None:
-        self._client = client_as("kinesis", reads.role_arn, **_as_whom(reads, collector))
+    def __init__(
+        self, reads: Kinesis, clients: Clients, collector: str, now: Clock, pause: Callable[[float], None]
+    ) -> None:
+        self._client = client_as("kinesis", reads.role_arn, clients, **_as_whom(reads, collector))
         self._name, self._now, self._pause = reads.stream, now, pause
         named = {"StreamARN" if reads.stream.startswith("arn:") else "StreamName": reads.stream}
         summary = self._call("describe_stream_summary", **named)["StreamDescriptionSummary"]
@@ -109,8 +111,8 @@ class Stream:
 class Queue:
     """A queue's calls; raises `CollectFailed` for what AWS refuses."""
 
-    def __init__(self, reads: Sqs, collector: str, pause: Callable[[float], None]) -> None:
-        self._client = client_as("sqs", reads.role_arn, **_as_whom(reads, collector))
+    def __init__(self, reads: Sqs, clients: Clients, collector: str, pause: Callable[[float], None]) -> None:
+        self._client = client_as("sqs", reads.role_arn, clients, **_as_whom(reads, collector))
         self._name, self._pause = reads.queue, pause
         named = {"QueueName": reads.queue.rpartition(":")[2]}
         if reads.queue.startswith("arn:"):

@@ -31,6 +31,7 @@ from headwater.lake.database import connect, literal, write_parquet
 from headwater.lake.service import Lake
 from headwater.lake.store import Objects
 from headwater.settings import LakeSettings
+from headwater.storage.clients import Clients
 from headwater.storage.table import Table
 from headwater.values import Pointer, Value
 
@@ -101,9 +102,9 @@ class Sharding:
     """The lake's."""
 
     @classmethod
-    def from_settings(cls, settings: LakeSettings) -> Self:
+    def from_settings(cls, settings: LakeSettings, clients: Clients) -> Self:
         """The steps over the table and the lake that ``settings`` name."""
-        return cls(Table(settings.registry_table), Objects(settings.lake_bucket))
+        return cls(Table(settings.registry_table, clients), Objects(settings.lake_bucket, clients))
 
     def split(
         self,

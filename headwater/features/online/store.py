@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from headwater.features.errors import ItemTooLarge, OnlineStoreBusy
 from headwater.features.online.reading import attribute_of
-from headwater.storage.clients import Clients, client, error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.http.connection import Connection
 from headwater.storage.retries import tries
 
@@ -62,17 +62,20 @@ class OnlineStore:
     ----------
     table : str
         The features table's name.
+    clients : Clients
     pause : callable
         Waits a number of seconds; tests hand in one that doesn't.
     workers : int
         Batches of a hundred items that are read or written at the same time.
     """
 
-    def __init__(self, table: str, *, pause: Callable[[float], None] = time.sleep, workers: int = 16) -> None:
+    def __init__(
+        self, table: str, clients: Clients, *, pause: Callable[[float], None] = time.sleep, workers: int = 16
+    ) -> None:
         self.table = table
         self._pause = pause
         self._workers = workers
-        self._connected: tuple[Clients, Connection] | None = None
+        self._dynamodb = Connection("dynamodb", clients, pause=pause)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -90,12 +93,11 @@ class OnlineStore:
             Keys stayed unprocessed after all retries.
         """
         chunks = list(_chunks(dict.fromkeys(keys), KEYS_A_READ))
-        dynamodb = self._dynamodb()
         if len(chunks) == 1:
-            found = self._get(dynamodb, chunks[0], attributes, consistent=consistent)
+            found = self._get(chunks[0], attributes, consistent=consistent)
         elif chunks:
             with ThreadPoolExecutor(min(len(chunks), self._workers), thread_name_prefix="online-read") as pool:
-                parts = pool.map(lambda chunk: self._get(dynamodb, chunk, attributes, consistent=consistent), chunks)
+                parts = pool.map(lambda chunk: self._get(chunk, attributes, consistent=consistent), chunks)
                 found = [item for part in parts for item in part]
         else:
             found = []
@@ -104,9 +106,7 @@ class OnlineStore:
             for item in found
         }  # fmt: skip
 
-    def _get(
-        self, dynamodb: Connection, keys: Sequence[str], attributes: Sequence[str], *, consistent: bool = False
-    ) -> list[dict[str, Any]]:
+    def _get(self, keys: Sequence[str], attributes: Sequence[str], *, consistent: bool = False) -> list[dict[str, Any]]:
         request: dict[str, Any] = {"ProjectionExpression": ",".join(("pk", *attributes))}
         if consistent:
             request["ConsistentRead"] = True
@@ -115,7 +115,7 @@ class OnlineStore:
         for _ in tries(ATTEMPTS, self._pause, longest=LONGEST_PAUSE):
             # Under throttling DynamoDB answers a part and hands the rest back, without an error.
             asked = {"RequestItems": {self.table: {"Keys": pending, **request}}}
-            answer = self._call(dynamodb, "BatchGetItem", asked)
+            answer = self._call("BatchGetItem", asked)
             found += answer["Responses"].get(self.table, [])
             pending = answer.get("UnprocessedKeys", {}).get(self.table, {}).get("Keys", [])
             if not pending:
@@ -153,7 +153,6 @@ class OnlineStore:
         ItemTooLarge
             An item would exceed DynamoDB's limit.
         """
-        dynamodb = self._dynamodb()
         changed, going = 0, True
         in_progress: deque[tuple[list[OnlineWrite], Future[int]]] = deque()
         with ThreadPoolExecutor(self._workers, thread_name_prefix="online-write") as pool:
@@ -163,7 +162,7 @@ class OnlineStore:
                 if chunk is None:
                     going = False
                 else:
-                    in_progress.append((chunk, pool.submit(self._write, dynamodb, version, chunk)))
+                    in_progress.append((chunk, pool.submit(self._write, version, chunk)))
                 # A few more than there are workers, so that none waits, and no more: they hold their rows.
                 while in_progress and (not going or len(in_progress) > self._workers + 4):
                     done, future = in_progress.popleft()
@@ -172,14 +171,14 @@ class OnlineStore:
                         going = False
         return changed
 
-    def _write(self, dynamodb: Connection, version: str, writes: Sequence[OnlineWrite]) -> int:
+    def _write(self, version: str, writes: Sequence[OnlineWrite]) -> int:
         attribute = attribute_of(version)
         pending, tried = {write.key: write for write in writes}, set[str]()
         changed = 0
         for attempt in tries(ATTEMPTS, self._pause, longest=LONGEST_PAUSE):
             items = {
                 item["pk"]["S"]: item
-                for item in self._get(dynamodb, list(pending), (attribute, "expires"), consistent=attempt > 0)
+                for item in self._get(list(pending), (attribute, "expires"), consistent=attempt > 0)
             }
             due: list[tuple[OnlineWrite, dict[str, Any]]] = []
             for key, write in pending.items():
@@ -193,7 +192,7 @@ class OnlineStore:
             outcomes = [
                 outcome
                 for batch in _chunks(due, STATEMENTS_A_WRITE)
-                for outcome in zip(batch, self._execute(dynamodb, batch), strict=True)
+                for outcome in zip(batch, self._execute(batch), strict=True)
             ]
             changed += sum(done for _, done in outcomes)
             pending = {write.key: write for (write, _), done in outcomes if not done}
@@ -205,9 +204,9 @@ class OnlineStore:
             "attempts, throttled or written by others at that moment; run it again"
         )
 
-    def _execute(self, dynamodb: Connection, batch: Sequence[tuple[OnlineWrite, dict[str, Any]]]) -> list[bool]:
+    def _execute(self, batch: Sequence[tuple[OnlineWrite, dict[str, Any]]]) -> list[bool]:
         """For each write whether it was done; an unfinished write may be tried again."""
-        answer = self._call(dynamodb, "BatchExecuteStatement", {"Statements": [statement for _, statement in batch]})
+        answer = self._call("BatchExecuteStatement", {"Statements": [statement for _, statement in batch]})
         outcomes = []
         for (write, _), response in zip(batch, answer["Responses"], strict=True):
             error = response.get("Error")
@@ -219,16 +218,9 @@ class OnlineStore:
             outcomes.append(not error)
         return outcomes
 
-    def _dynamodb(self) -> Connection:
-        """A connection for the clients in use, which the calling thread knows and a pool's threads don't."""
-        clients = client.in_use
-        if self._connected is None or self._connected[0] is not clients:
-            self._connected = (clients, Connection("dynamodb", clients, pause=self._pause))
-        return self._connected[1]
-
-    def _call(self, dynamodb: Connection, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    def _call(self, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            return dynamodb.call(operation, payload)
+            return self._dynamodb.call(operation, payload)
         except ClientError as error:
             if error_code(error) in THROTTLES:
                 raise OnlineStoreBusy(f"online store {self.table}: throttled until all retries were spent") from error

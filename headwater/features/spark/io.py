@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from headwater.features.errors import InvalidView
 from headwater.features.spark.jobs import pointer_of, url_of
 from headwater.lake.store import Objects
+from headwater.storage.environment import CLIENTS
 
 FILE, ROW = "__file", "__row"
 """Columns that are added to a source's own: the number of the row's file, and the row's number in the file."""
@@ -40,7 +41,8 @@ _WIDER = {
 
 @cache
 def _objects(bucket: str) -> Objects:
-    return Objects(bucket)
+    # An executor of Spark is a process of its own: it gets the work, not what was made for the driver.
+    return Objects(bucket, CLIENTS)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from headwater.lake.refusal import one_line
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
 from headwater.settings import LakeSettings
+from headwater.storage.clients import Clients
 from headwater.storage.executions import Executions
 from headwater.storage.table import Table
 from headwater.values import Pointer
@@ -43,10 +44,11 @@ class SparkRuns:
     ----------
     arn : str
         The state machine.
+    clients : Clients
     """
 
-    def __init__(self, arn: str) -> None:
-        self._executions = Executions(arn)
+    def __init__(self, arn: str, clients: Clients) -> None:
+        self._executions = Executions(arn, clients)
 
     def start(self, view: FeatureView, version: DataVersion, *, again: bool = False) -> str:
         """Have the rows of ``view`` for ``version`` computed unless a run exists already. Returns the run's name.
@@ -102,9 +104,13 @@ class SparkSteps:
     """Definitions of views that aren't declared any more."""
 
     @classmethod
-    def from_settings(cls, catalog: Catalog, settings: LakeSettings) -> Self:
+    def from_settings(cls, catalog: Catalog, settings: LakeSettings, clients: Clients) -> Self:
         """The steps over the lake and the table that ``settings`` name."""
-        return cls(catalog, Lake.from_settings(catalog, settings), Definitions(Table(settings.registry_table)))
+        return cls(
+            catalog,
+            Lake.from_settings(catalog, settings, clients),
+            Definitions(Table(settings.registry_table, clients)),
+        )
 
     def describe(self, order: Order, run: str) -> str | None:
         """Write the job of a run. Returns the job's URL, or None if the rows are kept already.

@@ -31,7 +31,9 @@ from headwater.errors import HeadwaterError, InvalidRequest, NotFound
 from headwater.handlers.answers import Answer, answer, body_of, of_text
 from headwater.handlers.observability import observe
 from headwater.settings import FunctionSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 from headwater.storage.signing import KeyStore
+from headwater.storage.table import Table
 
 logger, tracer, metrics, entry = observe("alarms")
 HTML = "text/html; charset=utf-8"
@@ -63,13 +65,14 @@ class Services(NamedTuple):
 @at_init_from(Settings)
 def services(settings: Settings) -> Services:
     """The alarm manager's verbs."""
-    declared = declared_alarms(settings.artifacts_bucket)
+    declared = declared_alarms(settings.artifacts_bucket, CLIENTS)
     if declared is None:
         raise NotFound(f"there are no routes in s3://{settings.artifacts_bucket}: deploy the stack again")
-    store, queue = AlarmStore(settings.registry_table), Queue(settings.alarms_queue_url)
+    table = Table(settings.registry_table, CLIENTS)
+    store, queue = AlarmStore(table), Queue(settings.alarms_queue_url, CLIENTS)
     manager = AlarmManager(store, queue, declared)
-    heartbeats = Heartbeats(AliveStore(settings.registry_table), queue, declared, stack=settings.stack)
-    links = LinkVerifier(KeyStore(settings.link_key, pause=time.sleep))
+    heartbeats = Heartbeats(AliveStore(table), queue, declared, stack=settings.stack)
+    links = LinkVerifier(KeyStore(settings.link_key, CLIENTS, pause=time.sleep))
     return Services(People(manager, store, heartbeats), manager, store, links)
 
 

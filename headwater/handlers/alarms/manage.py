@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -24,7 +25,9 @@ from headwater.declare.alarms import Alarms
 from headwater.errors import NotFound
 from headwater.handlers.observability import observe
 from headwater.settings import FunctionSettings, at_init
+from headwater.storage.environment import CLIENTS
 from headwater.storage.signing import KeyStore
+from headwater.storage.table import Table
 
 logger, tracer, metrics, entry = observe("alarms")
 
@@ -65,9 +68,15 @@ settings = at_init(Settings.from_environment)
 
 
 @at_init
+def table() -> Table:
+    """The registry table."""
+    return Table(settings().registry_table, CLIENTS)
+
+
+@at_init
 def declared() -> Alarms:
     """Routes and receivers."""
-    found = declared_alarms(settings().artifacts_bucket)
+    found = declared_alarms(settings().artifacts_bucket, CLIENTS)
     if found is None:
         raise NotFound(f"there are no routes in s3://{settings().artifacts_bucket}: deploy the stack again")
     return found
@@ -79,6 +88,7 @@ def queue() -> Queue:
     env = settings()
     return Queue(
         env.alarms_queue_url,
+        CLIENTS,
         arn=env.alarms_queue_arn,
         schedule_group=env.schedule_group,
         role=env.schedule_role_arn,
@@ -88,19 +98,19 @@ def queue() -> Queue:
 @at_init
 def manager() -> AlarmManager:
     """The alarm manager."""
-    return AlarmManager(AlarmStore(settings().registry_table), queue(), declared())
+    return AlarmManager(AlarmStore(table()), queue(), declared())
 
 
 @at_init
 def heartbeats() -> Heartbeats:
     """Heartbeats that are expected."""
-    return Heartbeats(AliveStore(settings().registry_table), queue(), declared(), stack=settings().stack)
+    return Heartbeats(AliveStore(table()), queue(), declared(), stack=settings().stack)
 
 
 @at_init
 def pings() -> Pings:
     """Pings to addresses outside."""
-    return Pings(AliveStore(settings().registry_table), queue(), declared(), asking())
+    return Pings(AliveStore(table()), queue(), declared(), asking(CLIENTS))
 
 
 @at_init
@@ -109,7 +119,7 @@ def links() -> Links | None:
     env = settings()
     if not env.api_url:
         return None
-    return Links(env.api_url, KeyStore(env.link_key, env.link_kms_key, pause=time.sleep))
+    return Links(env.api_url, KeyStore(env.link_key, CLIENTS, env.link_kms_key, pause=time.sleep))
 
 
 def link(notice: Notice, receiver: str) -> str:
@@ -136,13 +146,14 @@ def delivery() -> Delivery:
     env = settings()
     ways = channels(
         declared(),
+        CLIENTS,
         topic_arn=env.notifications_topic_arn,
         webhooks=env.webhooks.split(),
         insecure=env.allow_http_webhooks,
         retraining=env.retraining_decide_function,
     )
-    letters = DeadLetterQueue(env.dead_letters_url)
-    return Delivery(AlarmStore(env.registry_table), queue(), declared(), ways, letters, link=link)
+    letters = DeadLetterQueue(env.dead_letters_url, CLIENTS)
+    return Delivery(AlarmStore(table()), queue(), declared(), ways, letters, link=link)
 
 
 @entry
@@ -165,7 +176,7 @@ def _audit() -> dict[str, Any]:
     metrics.add_metric("AlarmGroupsOverdue", "Count", len(overdue))
     if late := [*heartbeats().expect(), *pings().expect()]:
         logger.error("timers of heartbeats or pings were lost, and are set now", extra={"names": late})
-    gone = [*manager().end_removed(deployed_alarms, prefix=settings().prefix)]
+    gone = [*manager().end_removed(partial(deployed_alarms, clients=CLIENTS), prefix=settings().prefix)]
     if gone:
         logger.info("alarms that fired were taken away, and are over now", extra={"alarms": gone})
     return {"overdue": overdue, "removed": gone}

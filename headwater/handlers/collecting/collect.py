@@ -14,6 +14,7 @@ from headwater.collecting.service import Collecting, Order, Tick
 from headwater.declare import load_catalog
 from headwater.handlers.observability import observe
 from headwater.settings import LakeSettings, at_init
+from headwater.storage.environment import CLIENTS
 from headwater.storage.secrets import Secrets
 
 logger, tracer, metrics, entry = observe("collecting")
@@ -25,7 +26,7 @@ class Settings(LakeSettings):
 
 settings = at_init(Settings.from_environment)
 catalog = at_init(load_catalog)
-secrets = Secrets()
+secrets = Secrets(CLIENTS)
 
 
 @entry
@@ -34,7 +35,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     order = Order.model_validate(event)
     collector = catalog().collector(order.collector)
     logger.append_keys(collector=collector.name, source=collector.source, run_id=order.run_id)
-    collecting = Collecting.from_settings(collector, settings(), secret=secrets, now=utc_now, pause=time.sleep)
+    collecting = Collecting.from_settings(collector, settings(), CLIENTS, secret=secrets, now=utc_now, pause=time.sleep)
     try:
         outcome = collecting.run(
             order.run_id, Tick.given(order.tick), seconds_left=lambda: context.get_remaining_time_in_millis() / 1000

@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
 from headwater.settings import LakeSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.features.stream.commits import StreamCommitter
@@ -32,8 +33,8 @@ def collector(settings: Settings) -> StreamCommitter:
     from headwater.lake.store import Arrivals
 
     # Rows of a view that isn't declared any more are committed too: no declaration is asked for.
-    lake = Lake.from_settings(catalog([]), settings)
-    return StreamCommitter(lake, Arrivals(settings.lake_bucket))
+    lake = Lake.from_settings(catalog([]), settings, CLIENTS)
+    return StreamCommitter(lake, Arrivals(settings.lake_bucket, CLIENTS))
 
 
 @entry

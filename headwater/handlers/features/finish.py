@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
 from headwater.settings import LakeSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.features.online.sharding import Sharding
@@ -24,7 +25,7 @@ def service(settings: Settings) -> Sharding:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.features.online.sharding import Sharding
 
-    return Sharding.from_settings(settings)
+    return Sharding.from_settings(settings, CLIENTS)
 
 
 @entry

@@ -12,6 +12,7 @@ from headwater.declare import load_catalog
 from headwater.deployed import deployed_catalog
 from headwater.handlers.observability import observe
 from headwater.settings import LakeSettings, at_init, at_init_from
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.declare import Catalog
@@ -51,10 +52,12 @@ def _features(catalog: Catalog) -> Features:
     from headwater.registry.store import ArtifactStore
 
     settings = Settings.from_environment()
-    lake = Lake.from_settings(catalog, settings)
-    uses = Uses(Registry.from_settings(settings), ArtifactStore(settings.artifacts_bucket))
-    spark = SparkRuns(settings.spark_arn) if settings.spark_arn else None
-    return Features(catalog, lake, online=OnlineStore(settings.features_table), served=uses.served, spark=spark)
+    lake = Lake.from_settings(catalog, settings, CLIENTS)
+    uses = Uses(Registry.from_settings(settings, CLIENTS), ArtifactStore(settings.artifacts_bucket, CLIENTS))
+    spark = SparkRuns(settings.spark_arn, CLIENTS) if settings.spark_arn else None
+    return Features(
+        catalog, lake, online=OnlineStore(settings.features_table, CLIENTS), served=uses.served, spark=spark
+    )
 
 
 @at_init
@@ -74,14 +77,14 @@ def freshness(settings: Settings) -> Freshness:
     from headwater.features.catalog.freshness import Freshness
     from headwater.storage.table import Table
 
-    return Freshness(load_catalog().views.values(), Table(settings.registry_table))
+    return Freshness(load_catalog().views.values(), Table(settings.registry_table, CLIENTS))
 
 
 @at_init_from(Settings)
 def executions(settings: Settings) -> Executions:
     from headwater.storage.executions import Executions
 
-    return Executions(settings.materialisation_arn)
+    return Executions(settings.materialisation_arn, CLIENTS)
 
 
 @entry

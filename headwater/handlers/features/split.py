@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headwater.declare import load_catalog
 from headwater.handlers.observability import observe
 from headwater.settings import LakeSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.features.service import Features
@@ -30,7 +31,7 @@ def service(settings: Settings) -> Features:
     from headwater.lake.service import Lake
 
     catalog = load_catalog()
-    return Features(catalog, Lake.from_settings(catalog, settings))
+    return Features(catalog, Lake.from_settings(catalog, settings, CLIENTS))
 
 
 @entry

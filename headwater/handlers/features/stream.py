@@ -20,6 +20,7 @@ from headwater.json_values import loads
 from headwater.lake.store import Arrivals
 from headwater.routes import STREAM_ROWS
 from headwater.settings import FunctionSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 
 logger, tracer, metrics, entry = observe("features")
 
@@ -35,7 +36,9 @@ class Settings(FunctionSettings):
 
 @at_init_from(Settings)
 def service(settings: Settings) -> Streaming:
-    return Streaming(deployed_catalog(), OnlineStore(settings.features_table), Arrivals(settings.lake_bucket))
+    return Streaming(
+        deployed_catalog(), OnlineStore(settings.features_table, CLIENTS), Arrivals(settings.lake_bucket, CLIENTS)
+    )
 
 
 @entry

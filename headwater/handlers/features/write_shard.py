@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
 from headwater.settings import LakeSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.features.online.sharding import Sharding
@@ -29,7 +30,7 @@ def service(settings: Settings) -> tuple[Sharding, OnlineStore]:
     from headwater.features.online.sharding import Sharding
     from headwater.features.online.store import OnlineStore
 
-    return Sharding.from_settings(settings), OnlineStore(settings.features_table)
+    return Sharding.from_settings(settings, CLIENTS), OnlineStore(settings.features_table, CLIENTS)
 
 
 @entry

@@ -11,6 +11,7 @@ from headwater.handlers.observability import observe
 from headwater.history.service import UpdateHistory
 from headwater.history.types import HistoryFile
 from headwater.settings import FunctionSettings, at_init
+from headwater.storage.environment import CLIENTS
 
 logger, tracer, metrics, entry = observe("history")
 
@@ -24,7 +25,7 @@ class Settings(FunctionSettings):
     artifacts_bucket: str
 
 
-service = at_init(lambda: UpdateHistory.from_settings(Settings.from_environment()))
+service = at_init(lambda: UpdateHistory.from_settings(Settings.from_environment(), CLIENTS))
 
 
 @entry

@@ -11,6 +11,7 @@ from headwater.handlers.observability import observe
 from headwater.images.service import Images
 from headwater.images.types import BuildRequest
 from headwater.settings import FunctionSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 
 logger, tracer, metrics, entry = observe("images")
 
@@ -28,7 +29,7 @@ class Settings(FunctionSettings):
 @at_init_from(Settings)
 def images(settings: Settings) -> Images:
     """The repository and the project that builds into it."""
-    return Images(settings.repository_uri, settings.build_project)
+    return Images(settings.repository_uri, settings.build_project, CLIENTS)
 
 
 @entry

@@ -15,6 +15,7 @@ from headwater.errors import HeadwaterError
 from headwater.handlers.observability import observe
 from headwater.lake.types import ReingestOrder, Upload
 from headwater.settings import LakeSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.lake.service import Lake
@@ -34,7 +35,7 @@ def service(settings: Settings) -> Lake:
     # Imported here: the deployment reads `Settings` where DuckDB and pandas needn't be installed.
     from headwater.lake.service import Lake
 
-    return Lake.from_settings(deployed_catalog(), settings, code_version=settings.code_version)
+    return Lake.from_settings(deployed_catalog(), settings, CLIENTS, code_version=settings.code_version)
 
 
 @entry

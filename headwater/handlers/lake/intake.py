@@ -11,6 +11,7 @@ from headwater.handlers.observability import observe
 from headwater.lake.intake import Intake
 from headwater.lake.types import Upload
 from headwater.settings import FunctionSettings, at_init
+from headwater.storage.environment import CLIENTS
 
 logger, tracer, metrics, entry = observe("lake")
 
@@ -22,7 +23,7 @@ class Settings(FunctionSettings):
     """The ingestion state machine."""
 
 
-service = at_init(lambda: Intake(Settings.from_environment().ingestion_arn))
+service = at_init(lambda: Intake(Settings.from_environment().ingestion_arn, CLIENTS))
 
 
 @entry

@@ -10,6 +10,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headwater.handlers.observability import observe
 from headwater.lake.types import Upload
 from headwater.settings import FunctionSettings, at_init_from
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 
 if TYPE_CHECKING:
     from headwater.lake.refusal import Refusals
@@ -27,7 +29,7 @@ class Settings(FunctionSettings):
 def service(settings: Settings) -> Refusals:
     from headwater.lake.refusal import Refusals
 
-    return Refusals(settings.registry_table)
+    return Refusals(Table(settings.registry_table, CLIENTS))
 
 
 @entry

@@ -11,6 +11,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headwater.handlers.observability import observe
 from headwater.lake.sweep import Sweep
 from headwater.settings import LakeSettings, at_init_from
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 
 logger, tracer, metrics, entry = observe("lake")
 
@@ -24,7 +26,7 @@ class Settings(LakeSettings):
 
 @at_init_from(Settings)
 def service(settings: Settings) -> Sweep:
-    return Sweep(settings.lake_bucket, settings.registry_table, settings.ingestion_arn)
+    return Sweep(settings.lake_bucket, Table(settings.registry_table, CLIENTS), settings.ingestion_arn, CLIENTS)
 
 
 @entry

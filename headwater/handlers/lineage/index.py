@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headwater.handlers.lineage.settings import StackSettings
 from headwater.handlers.observability import observe, time_is_up
 from headwater.settings import at_init_from
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.lineage.emitting import Emitter
@@ -45,7 +46,7 @@ def services(settings: Settings) -> Services:
     from headwater.lineage.store import Events
 
     lineage, places = LineageService(settings.places), settings.places
-    transports: list[Transport] = [ToS3(Events(places.artifacts_bucket))]
+    transports: list[Transport] = [ToS3(Events(places.artifacts_bucket, CLIENTS))]
     if settings.openlineage_url:
         transports.append(ToUrl(settings.openlineage_url, settings.openlineage_api_key))
     return Services(lineage, Emitter(lineage.index, Projection(places).logs, transports))

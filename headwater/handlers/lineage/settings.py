@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headwater.graph import Places
 from headwater.settings import FunctionSettings
+from headwater.storage.environment import CLIENTS
 
 
 class StackSettings(FunctionSettings):
@@ -21,4 +22,4 @@ class StackSettings(FunctionSettings):
     @property
     def places(self) -> Places:
         """The same, for lineage."""
-        return Places(**{name: getattr(self, name) for name in StackSettings.model_fields})
+        return Places(clients=CLIENTS, **{name: getattr(self, name) for name in StackSettings.model_fields})

@@ -12,6 +12,7 @@ from headwater.handlers.answers import Answer, dumped, guarded, still_true, tag_
 from headwater.handlers.observability import observe
 from headwater.routes import MODEL_DRIFT, MODEL_PERFORMANCE, MODEL_QUALITY, MODEL_STATUS
 from headwater.settings import FunctionSettings
+from headwater.storage.environment import CLIENTS
 
 logger, tracer, metrics, entry = observe("monitoring")
 QUESTIONS = {"status": MODEL_STATUS, "drift": MODEL_DRIFT, "quality": MODEL_QUALITY, "performance": MODEL_PERFORMANCE}
@@ -41,7 +42,7 @@ def _ask(event: dict[str, Any]) -> Answer:
     known = (event.get("headers") or {}).get("if-none-match", "")
     for question, route in QUESTIONS.items():
         if (named := route.match(method, path)) is not None:
-            stack = WatchedStack(**Settings.from_environment().model_dump())
+            stack = WatchedStack(**Settings.from_environment().model_dump(), clients=CLIENTS)
             asked = ask(stack, question, named["model"], event.get("queryStringParameters") or {})
             if (tag := still_true(known, asked.fingerprint, datetime.now(UTC))) is not None:
                 return unchanged(tag)

@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe, raise_first, time_is_up
 from headwater.settings import FunctionSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.monitoring.log.service import Compaction
@@ -34,7 +35,7 @@ def compaction(settings: Settings) -> Compaction:
     from headwater.monitoring.log.store import CompactionStore
     from headwater.storage.table import Table
 
-    return Compaction(CompactionStore(settings.predictions_bucket, Table(settings.registry_table)))
+    return Compaction(CompactionStore(settings.predictions_bucket, Table(settings.registry_table, CLIENTS), CLIENTS))
 
 
 @entry

@@ -21,6 +21,7 @@ from headwater.monitoring.feedback.store import FeedbackStore
 from headwater.routes import FEEDBACK
 from headwater.serving.feedback.tokens import Verifier
 from headwater.settings import FunctionSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 from headwater.storage.signing import KeyStore
 from headwater.storage.table import Table
 
@@ -48,8 +49,8 @@ class Settings(FunctionSettings):
 
 @at_init_from(Settings)
 def service(settings: Settings) -> FeedbackService:
-    verifier = Verifier(KeyStore(settings.feedback_key, pause=time.sleep))
-    return FeedbackService(FeedbackStore(Table(settings.registry_table)), verifier)
+    verifier = Verifier(KeyStore(settings.feedback_key, CLIENTS, pause=time.sleep))
+    return FeedbackService(FeedbackStore(Table(settings.registry_table, CLIENTS)), verifier)
 
 
 @entry

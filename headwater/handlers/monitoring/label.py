@@ -20,6 +20,7 @@ from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.routes import WRITE_LABELS
 from headwater.settings import FunctionSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 
 logger, tracer, metrics, entry = observe("monitoring")
@@ -35,9 +36,9 @@ class Settings(FunctionSettings):
 
 @at_init_from(Settings)
 def writer(settings: Settings) -> LabelWriter:
-    table = Table(settings.registry_table)
-    definitions = Definitions(Registry(table), ArtifactStore(settings.artifacts_bucket))
-    return LabelWriter(LabelStore(settings.predictions_bucket, table), definitions)
+    table = Table(settings.registry_table, CLIENTS)
+    definitions = Definitions(Registry(table), ArtifactStore(settings.artifacts_bucket, CLIENTS))
+    return LabelWriter(LabelStore(settings.predictions_bucket, table, CLIENTS), definitions)
 
 
 @entry

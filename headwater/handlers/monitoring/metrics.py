@@ -13,6 +13,7 @@ from headwater.monitoring.dashboards.openmetrics import chosen, exposition
 from headwater.monitoring.dashboards.tokens import ScrapeTokens, TokenRefused, bearer
 from headwater.routes import METRICS
 from headwater.settings import FunctionSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def services(settings: Settings) -> Services:
     # Imported here: the deployment reads `Settings` where NumPy needn't be installed.
     from headwater.monitoring.dashboards.store import Statuses
 
-    table = Table(settings.registry_table)
+    table = Table(settings.registry_table, CLIENTS)
     return Services(Statuses(table), ScrapeTokens(table))
 
 

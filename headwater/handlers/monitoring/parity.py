@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headwater.declare import load_catalog
 from headwater.handlers.observability import observe
 from headwater.settings import LakeSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.monitoring.parity import Parity
@@ -36,10 +37,10 @@ def parity(settings: Settings) -> Parity:
     from headwater.storage.table import Table
 
     catalog = load_catalog()
-    registry = Table(settings.registry_table)
-    uses = Uses(Registry(registry), ArtifactStore(settings.artifacts_bucket))
-    online = OnlineStore(settings.features_table)
-    return Parity(catalog, Lake.from_settings(catalog, settings), online, registry, served=uses.served)
+    registry = Table(settings.registry_table, CLIENTS)
+    uses = Uses(Registry(registry), ArtifactStore(settings.artifacts_bucket, CLIENTS))
+    online = OnlineStore(settings.features_table, CLIENTS)
+    return Parity(catalog, Lake.from_settings(catalog, settings, CLIENTS), online, registry, served=uses.served)
 
 
 @entry

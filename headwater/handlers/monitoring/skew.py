@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
 from headwater.settings import LakeSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.monitoring.skew import SkewMeasure
@@ -46,9 +47,9 @@ def services(settings: Settings) -> Services:
     from headwater.serving.store import PredictionStore
     from headwater.storage.table import Table
 
-    artifacts = ArtifactStore(settings.artifacts_bucket)
-    measure = SkewMeasure(Table(settings.registry_table), artifacts, settings.lake_bucket)
-    return Services(measure, PredictionStore(settings.predictions_bucket), settings.alarming_share)
+    artifacts = ArtifactStore(settings.artifacts_bucket, CLIENTS)
+    measure = SkewMeasure(Table(settings.registry_table, CLIENTS), artifacts, settings.lake_bucket, CLIENTS)
+    return Services(measure, PredictionStore(settings.predictions_bucket, CLIENTS), settings.alarming_share)
 
 
 @entry

@@ -13,6 +13,7 @@ from headwater.deployed import deployed_catalog
 from headwater.handlers.observability import NAMESPACE, observe, raise_first, time_is_up
 from headwater.monitoring.dashboards.cloudwatch import metrics_of
 from headwater.settings import LakeSettings
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.monitoring.status import Status
@@ -50,16 +51,21 @@ def watch() -> Watch:
     from headwater.storage.table import Table
 
     settings = Settings.from_environment()
-    bucket, table = settings.predictions_bucket, Table(settings.registry_table)
-    registry, artifacts = Registry(table), ArtifactStore(settings.artifacts_bucket)
-    versions, store = Versions(registry, artifacts), WatchStore(bucket, table)
-    log, days = CompactionStore(bucket, table), DayStore(bucket, table)
+    bucket, table = settings.predictions_bucket, Table(settings.registry_table, CLIENTS)
+    registry, artifacts = Registry(table), ArtifactStore(settings.artifacts_bucket, CLIENTS)
+    versions, store = Versions(registry, artifacts), WatchStore(bucket, table, CLIENTS)
+    log, days = CompactionStore(bucket, table, CLIENTS), DayStore(bucket, table, CLIENTS)
 
     def labels(model: str, now: datetime) -> Labels:
         return Labels(
-            model, registry=table, artifacts=artifacts, predictions_bucket=bucket, lake_bucket=settings.lake_bucket,
+            model,
+            CLIENTS,
+            registry=table,
+            artifacts=artifacts,
+            predictions_bucket=bucket,
+            lake_bucket=settings.lake_bucket,
             now=lambda: now,
-        )  # fmt: skip
+        )
 
     performance = PerformanceLook(
         registry,
@@ -67,7 +73,7 @@ def watch() -> Watch:
         store,
         lambda: Days(log, days, versions),
         labels,
-        LabelSigns(LabelStore(bucket, table), table),
+        LabelSigns(LabelStore(bucket, table, CLIENTS), table),
         deployed_catalog().models.get,
     )
     return Watch(registry, log, days, store, versions, performance)

@@ -13,6 +13,7 @@ from headwater.registry.errors import AliasMoved
 from headwater.registry.service import Registry
 from headwater.registry.types import Alias, RunId, VersionNumber
 from headwater.settings import FunctionSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 from headwater.values import Value
 
 logger, tracer, metrics, entry = observe("registry")
@@ -45,7 +46,7 @@ class PromoteRequest(Value):
 @at_init_from(Settings)
 def registry(settings: Settings) -> Registry:
     """The model registry."""
-    return Registry.from_settings(settings)
+    return Registry.from_settings(settings, CLIENTS)
 
 
 @entry

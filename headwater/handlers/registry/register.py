@@ -13,6 +13,8 @@ from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import RunId
 from headwater.settings import LakeSettings, at_init_from
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from headwater.values import Value
 
 if TYPE_CHECKING:
@@ -41,9 +43,9 @@ def service(settings: Settings) -> Registration:
     from headwater.versions.service import Versions
 
     return Registration(
-        Registry.from_settings(settings),
-        ArtifactStore(settings.artifacts_bucket),
-        Versions(settings.lake_bucket, settings.registry_table),
+        Registry.from_settings(settings, CLIENTS),
+        ArtifactStore(settings.artifacts_bucket, CLIENTS),
+        Versions(settings.lake_bucket, Table(settings.registry_table, CLIENTS), CLIENTS),
     )
 
 

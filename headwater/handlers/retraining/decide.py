@@ -14,6 +14,7 @@ from headwater.retraining.asking import Question
 from headwater.retraining.errors import NoSuchModel
 from headwater.retraining.types import Outcome, RetrainState
 from headwater.settings import LakeSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.retraining.service import Policies
@@ -45,17 +46,17 @@ def policies(settings: Settings) -> Policies:
     from headwater.storage.table import Table
 
     settings, catalog = settings, deployed_catalog()
-    table = Table(settings.registry_table)
+    table = Table(settings.registry_table, CLIENTS)
     store = RetrainStore(table)
     standing = StandingReader(
         catalog,
-        Lake(catalog, bucket=settings.lake_bucket, table=settings.registry_table),
+        Lake(catalog, CLIENTS, bucket=settings.lake_bucket, table=table),
         Registry(table),
-        ArtifactStore(settings.artifacts_bucket),
+        ArtifactStore(settings.artifacts_bucket, CLIENTS),
         WatchRecords(table),
         store,
     )
-    trainings = Trainings(settings.training_arn, settings.artifacts_bucket)
+    trainings = Trainings(settings.training_arn, settings.artifacts_bucket, CLIENTS)
     return Policies(catalog, store, trainings, standing, Size(settings.vcpus, settings.memory_mib))
 
 

@@ -19,6 +19,7 @@ from headwater.schedules.store import DeployedSchedules, Ledger
 from headwater.schedules.targets import Target
 from headwater.schedules.types import CALL, ScheduleState
 from headwater.settings import FunctionSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from headwater.training.scheduled import ScheduledTraining
 
@@ -42,18 +43,18 @@ class Settings(FunctionSettings):
 
 @at_init_from(Settings)
 def scheduler(settings: Settings) -> Scheduler:
-    table = Table(settings.registry_table)
+    table = Table(settings.registry_table, CLIENTS)
     training = PolicyTraining(
-        ScheduledTraining(settings.training_arn, settings.artifacts_bucket),
-        PolicyFunction(settings.retraining_decide_function).ask,
+        ScheduledTraining(settings.training_arn, settings.artifacts_bucket, CLIENTS),
+        PolicyFunction(settings.retraining_decide_function, CLIENTS).ask,
         RetrainStore(table),
     )
     targets: dict[str, Target] = {
         "training": training,
-        "collecting": ScheduledCollection(settings.collecting_arn),
-        CALL: ScheduledCall(settings.regular_arn),
+        "collecting": ScheduledCollection(settings.collecting_arn, CLIENTS),
+        CALL: ScheduledCall(settings.regular_arn, CLIENTS),
     }
-    return Scheduler(Ledger(table), DeployedSchedules(settings.artifacts_bucket), targets)
+    return Scheduler(Ledger(table), DeployedSchedules(settings.artifacts_bucket, CLIENTS), targets)
 
 
 @entry

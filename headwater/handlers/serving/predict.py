@@ -32,6 +32,7 @@ from headwater.serving.service import Serving
 from headwater.serving.store import PredictionStore
 from headwater.serving.types import PredictionRecord
 from headwater.settings import FunctionSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.serving.feedback.tokens import Signer
@@ -70,7 +71,7 @@ class Services(NamedTuple):
 
 def prediction_log(bucket: str) -> PredictionLog:
     """In a Lambda a log that writes after the response, elsewhere one that writes at once."""
-    write = PredictionStore(bucket).write
+    write = PredictionStore(bucket, CLIENTS).write
     if "AWS_LAMBDA_RUNTIME_API" not in os.environ:
         return WriteAtOnce(write, on_failure=report_unlogged)
     log = WriteAfterResponse(
@@ -103,7 +104,7 @@ def signer() -> Signer:
     from headwater.storage.signing import KeyStore
 
     settings = Settings.from_environment()
-    keys = KeyStore(settings.feedback_key, settings.feedback_kms_key, pause=time.sleep)
+    keys = KeyStore(settings.feedback_key, CLIENTS, settings.feedback_kms_key, pause=time.sleep)
     return Signer(keys, timedelta(days=settings.feedback_token_days))
 
 
@@ -127,15 +128,15 @@ def feedback_tokens(model: str, request_id: str, at: datetime, count: int) -> Se
 @at_init_from(Settings)
 def services(settings: Settings) -> Services:
     """The predict path and the prediction log. Stands below what it calls: in a Lambda it is built right here."""
-    artifacts = ArtifactStore(settings.artifacts_bucket)
+    artifacts = ArtifactStore(settings.artifacts_bucket, CLIENTS)
     models = ServingModels(
-        Registry.from_settings(settings),
+        Registry.from_settings(settings, CLIENTS),
         artifacts,
         refresh_after=settings.alias_refresh_seconds,
         stale_after=settings.alias_stale_seconds,
         on_stale=report_stale,
     )
-    serving = Serving(models, OnlineStore(settings.features_table), tokens=feedback_tokens)
+    serving = Serving(models, OnlineStore(settings.features_table, CLIENTS), tokens=feedback_tokens)
     return Services(serving, prediction_log(settings.predictions_bucket))
 
 

@@ -14,6 +14,7 @@ from headwater.registry.types import RunId, VersionNumber
 from headwater.serving.staging import Staging
 from headwater.serving.store import PredictFunction
 from headwater.settings import FunctionSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 from headwater.values import Value
 
 logger, tracer, metrics, entry = observe("serving")
@@ -40,9 +41,9 @@ class StageRequest(Value):
 def staging(settings: Settings) -> Staging:
     """The registry, the golden requests and the function that must answer them."""
     return Staging(
-        Registry.from_settings(settings),
-        ArtifactStore(settings.artifacts_bucket),
-        PredictFunction(settings.predict_function),
+        Registry.from_settings(settings, CLIENTS),
+        ArtifactStore(settings.artifacts_bucket, CLIENTS),
+        PredictFunction(settings.predict_function, CLIENTS),
     )
 
 

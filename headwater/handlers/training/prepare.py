@@ -11,6 +11,7 @@ from headwater.deployed import deployed_catalog
 from headwater.handlers.observability import observe
 from headwater.registry.starting import StartedBy
 from headwater.settings import LakeSettings, at_init_from
+from headwater.storage.environment import CLIENTS
 
 if TYPE_CHECKING:
     from headwater.training.prepare import Preparation
@@ -33,6 +34,7 @@ def service(settings: Settings) -> Preparation:
 
     return Preparation.over(
         deployed_catalog(),
+        CLIENTS,
         lake_bucket=settings.lake_bucket,
         registry_table=settings.registry_table,
         artifacts_bucket=settings.artifacts_bucket,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 import shutil
 import tempfile
 import threading
@@ -241,14 +242,15 @@ def _check_services(recipe: Recipe, ours: Sequence[File]) -> None:
                 )
 
 
+_ASKING = re.compile(rb"client(s|_as)?\(\s*[\"']", re.IGNORECASE)
 _parsing = threading.Lock()
 
 
 @cache
 def _clients(source: bytes) -> tuple[tuple[int, str], ...]:
-    """The lines that call ``client("<service>")`` or ``client_as``; most sources are in several bundles."""
+    """The lines that ask for the client of a service, such as ``clients("s3")``; most sources are in several bundles."""
     found = []
-    if b"client(" not in source and b"client_as(" not in source:
+    if not _ASKING.search(source):
         return ()
     # Python 3.11 counts the parser's depth once for all threads, and fails when two of them parse at a time.
     with _parsing:
@@ -256,7 +258,7 @@ def _clients(source: bytes) -> tuple[tuple[int, str], ...]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-            if called in {"client", "client_as"}:
+            if called.lstrip("_").lower() in {"client", "clients", "client_as"}:
                 found.append((node.lineno, str(node.args[0].value)))
     return tuple(found)
 

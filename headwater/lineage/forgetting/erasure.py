@@ -35,7 +35,6 @@ from headwater.lineage.walking import MOST_NODES, Walker
 from headwater.registry.errors import ModelNotRegistered
 from headwater.registry.service import Registry
 from headwater.serving.store import COMPACTED, LABELLED, PredictionStore
-from headwater.storage.table import Table
 from headwater.training.types import TRAINING_SET_FILE
 from headwater.values import Pointer
 from headwater.versions.service import Versions
@@ -88,10 +87,11 @@ class Erasure:
     ) -> None:
         self._places, self._index, self._walker, self._now = places, index, walker, now
         self._features_table = features_table
-        self._table = Table(places.registry_table)
-        self._versions = Versions(places.lake_bucket, self._table)
-        self._log = IngestionLog(places.registry_table)
-        self._lake, self._artifacts = ObjectVersions(places.lake_bucket), ObjectVersions(places.artifacts_bucket)
+        self._table, clients = places.table, places.clients
+        self._versions = Versions(places.lake_bucket, self._table, clients)
+        self._log = IngestionLog(self._table)
+        self._lake = ObjectVersions(places.lake_bucket, clients)
+        self._artifacts = ObjectVersions(places.artifacts_bucket, clients)
 
     def report(self, entity: Entity, *, days: int = DAYS, progress: Progress = lambda _: None) -> Forgetting:
         """Search for ``entity`` everywhere, and find what was made from the commits that hold it.
@@ -107,7 +107,7 @@ class Erasure:
         ------
         InvalidEntity, UnknownColumn, UnknownSource
         """
-        search, views = Search(entity, progress), _Views()
+        search, views = Search(entity, progress, self._places.clients), _Views()
         sources, datasets = self._sources(entity), self._datasets(entity)
         if entity.source is None:
             views = self._views(entity)
@@ -220,7 +220,8 @@ class Erasure:
         if not (bucket := self._places.predictions_bucket):
             search.notes.append("the prediction log: nobody said in which bucket it is")
             return
-        store, objects, today = PredictionStore(bucket), ObjectVersions(bucket), self._now().astimezone(UTC).date()
+        today, clients = self._now().astimezone(UTC).date(), self._places.clients
+        store, objects = PredictionStore(bucket, clients), ObjectVersions(bucket, clients)
         for model in store.models():
             recent, earlier = days_left(store.days(model), days, today)
             for day in recent:
@@ -239,7 +240,7 @@ class Erasure:
     def _batches(self) -> Iterator[Candidate]:
         """Every version of a batch of written labels, of all days."""
         if bucket := self._places.predictions_bucket:
-            for one in ObjectVersions(bucket).under(LABELLED):
+            for one in ObjectVersions(bucket, self._places.clients).under(LABELLED):
                 yield Candidate("label", f"model {one.pointer.key.split('/')[1]}", one.pointer, one.size)
 
     # -- what it led to -----------------------------------------------------------------------------------------
@@ -269,7 +270,7 @@ class Erasure:
                 search.notes.append(f"online items of {', '.join(names)}: more than {MOST_ENTITIES:,} entities")
             by_key = {key: None for entity in chosen if (key := online_key(keys, entity)) is not None}
             # An item exists or it doesn't, whatever definitions have values in it.
-            there = OnlineStore(self._features_table).read(list(by_key), (), consistent=True)
+            there = OnlineStore(self._features_table, self._places.clients).read(list(by_key), (), consistent=True)
             for key in by_key:
                 if key in there:
                     yield OnlineItem(table=self._features_table, key=key, views=tuple(names))

@@ -16,6 +16,7 @@ from headwater.lineage.forgetting.labels import Labelled, MatchedLabels
 from headwater.lineage.forgetting.matching import Matched, Matcher, Unfit
 from headwater.lineage.forgetting.report import Entity, Held, InvalidEntity, Progress, Searched, UnknownColumn
 from headwater.lineage.forgetting.store import READERS, Listed, ObjectVersions, at_once
+from headwater.storage.clients import Clients
 from headwater.values import Pointer
 
 _AT_ONCE = 4
@@ -51,6 +52,7 @@ class Search:
 
     entity: Entity
     progress: Progress
+    clients: Clients
     held: list[Held] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """Everything that was not looked through, and why."""
@@ -92,7 +94,7 @@ class Search:
     ) -> None:
         paths = [folder / f"{place}.parquet" for place in range(len(batch))]
         for one in batch:
-            stores.setdefault(one.at.bucket, ObjectVersions(one.at.bucket))
+            stores.setdefault(one.at.bucket, ObjectVersions(one.at.bucket, self.clients))
         pairs = list(zip(batch, paths, strict=True))
         there = at_once(lambda pair: stores[pair[0].at.bucket].fetch(pair[0].at, pair[1]), pairs)
         for one, path, is_there in zip(batch, paths, there, strict=True):
@@ -198,7 +200,7 @@ class Search:
             for one in listed:
                 path, count = Path(folder) / "labels.parquet", self._counts.setdefault(one.kind, _Count())
                 self.progress(1)
-                if not ObjectVersions(one.at.bucket).fetch(one.at, path):
+                if not ObjectVersions(one.at.bucket, self.clients).fetch(one.at, path):
                     count.gone += 1
                     continue
                 count.objects, count.size = count.objects + 1, count.size + one.size
@@ -212,7 +214,7 @@ class Search:
         waiting = iter(candidates)
         while batch := list(islice(waiting, 8 * READERS)):
             for one in batch:
-                stores.setdefault(one.at.bucket, ObjectVersions(one.at.bucket))
+                stores.setdefault(one.at.bucket, ObjectVersions(one.at.bucket, self.clients))
             bodies = at_once(lambda one: stores[one.at.bucket].read(one.at), batch)
             for one, body in zip(batch, bodies, strict=True):
                 count = self._counts.setdefault(one.kind, _Count())

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from headwater.storage.clients import client
+from headwater.storage.clients import Clients
 from headwater.storage.objects import Bucket, ObjectGone
 from headwater.values import Pointer
 
@@ -29,9 +28,9 @@ class Listed(NamedTuple):
 class ObjectVersions:
     """Every version of a bucket's objects, also of those that were deleted or replaced."""
 
-    def __init__(self, bucket: str) -> None:
+    def __init__(self, bucket: str, clients: Clients) -> None:
         self.bucket = bucket
-        self._s3, self._objects = client("s3"), Bucket(bucket)
+        self._s3, self._objects = clients("s3"), Bucket(bucket, clients)
 
     def under(self, prefix: str) -> Iterator[Listed]:
         """The versions of all objects under ``prefix``, by key."""
@@ -72,6 +71,4 @@ class ObjectVersions:
 def at_once(call: Callable[[T], A], given: Sequence[T]) -> list[A]:
     """The answers of ``call``, in order, several at the same time."""
     with ThreadPoolExecutor(READERS, thread_name_prefix="forgetting") as pool:
-        # The clients are found by the context.
-        asked = [pool.submit(copy_context().run, call, one) for one in given]
-        return [answer.result() for answer in asked]
+        return list(pool.map(call, given))

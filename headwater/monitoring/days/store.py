@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from headwater.monitoring.days.types import PartDay, PartIndex, PartName, day_folder, index_prefix, profiles_prefix
 from headwater.monitoring.log.types import hour_text
+from headwater.storage.clients import Clients
 from headwater.storage.objects import Bucket, ObjectGone
 from headwater.storage.table import Item, Table
 
@@ -27,8 +28,8 @@ class DayPart(NamedTuple):
 class DayStore:
     """Stored profiles of days, in the predictions bucket and the registry table."""
 
-    def __init__(self, bucket: str, table: Table) -> None:
-        self._bucket, self._table = Bucket(bucket), table
+    def __init__(self, bucket: str, table: Table, clients: Clients) -> None:
+        self._bucket, self._table = Bucket(bucket, clients), table
 
     # -- profiles -----------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from headwater.monitoring.labels.checking import LARGEST, key_inputs
 from headwater.monitoring.labels.keys import equal, from_columns, from_json
 from headwater.monitoring.labels.types import micros, moment_of
 from headwater.monitoring.labels.written import microseconds
+from headwater.storage.clients import Clients
 from headwater.storage.table import Table
 from headwater.versions.refs import Refs
 from headwater.versions.types import MAIN
@@ -69,15 +70,16 @@ class LakeLabels:
     lake_bucket : str
     product : Product
         The model with its sources, as its version's run kept them.
+    clients : Clients
     """
 
-    def __init__(self, registry: Table, lake_bucket: str, product: Product) -> None:
+    def __init__(self, registry: Table, lake_bucket: str, product: Product, clients: Clients) -> None:
         declared = catalog([product])
         (name,) = declared.models
         self.model = declared.model(name)
         self.inputs = key_inputs(self.model)
         # The sources are as the model's version declared them, which needn't be what is declared now.
-        self._lake = Lake(declared, bucket=lake_bucket, table=registry.table, deployed=False)
+        self._lake = Lake(declared, clients, bucket=lake_bucket, table=registry, deployed=False)
         self._sources = {source: declared.source(source) for source in self.model.examples.sources}
         self._moves = {
             source: [(move.at, move.to) for move in Refs(registry, dataset_of(source)).log("branch", MAIN) if move.to]

@@ -29,6 +29,7 @@ from headwater.monitoring.labels.written import WrittenAnswer, WrittenLabels
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.serving.store import PredictionStore
+from headwater.storage.clients import Clients
 from headwater.storage.table import Table
 
 NEEDED = ("prediction_id", "version", "as_of", "inputs")
@@ -44,6 +45,7 @@ class Labels:
     Parameters
     ----------
     model : str
+    clients : Clients
     registry : Table
         The registry table.
     artifacts : ArtifactStore
@@ -58,6 +60,7 @@ class Labels:
     def __init__(
         self,
         model: str,
+        clients: Clients,
         *,
         registry: Table,
         artifacts: ArtifactStore,
@@ -65,10 +68,10 @@ class Labels:
         lake_bucket: str,
         now: Clock = utc_now,
     ) -> None:
-        self.model = model
+        self.model, self._clients = model, clients
         self._table, self._lake_bucket, self._now = registry, lake_bucket, now
         self._definitions = Definitions(Registry(registry), artifacts)
-        self._store = LabelStore(predictions_bucket, registry)
+        self._store = LabelStore(predictions_bucket, registry, clients)
         self._lakes: dict[str, LakeLabels] = {}
         self._written: WrittenLabels | None = None
         self._since = BEGINNING
@@ -163,7 +166,7 @@ class Labels:
     def _logged(self, prediction: str, moment: datetime) -> pandas.DataFrame | None:
         """A prediction as it was logged; None if its record isn't found."""
         request, _, instance = prediction.rpartition(".")
-        log, today = PredictionStore(self._store.bucket), moment.astimezone(UTC).date()
+        log, today = PredictionStore(self._store.bucket, self._clients), moment.astimezone(UTC).date()
         for day in log.days_of(self.model, [today - timedelta(days=days) for days in range(LOOKED)], request):
             record = log.record(self.model, day, request)
             if record is not None and int(instance) < len(record["predictions"]):
@@ -299,7 +302,7 @@ class Labels:
     def _lake_of(self, product: Product) -> LakeLabels:
         meaning = _meaning(product)
         if meaning not in self._lakes:
-            self._lakes[meaning] = LakeLabels(self._table, self._lake_bucket, product)
+            self._lakes[meaning] = LakeLabels(self._table, self._lake_bucket, product, self._clients)
         return self._lakes[meaning]
 
     def _labels(self, frame: pandas.DataFrame, known: datetime, since: datetime | None) -> WrittenLabels:

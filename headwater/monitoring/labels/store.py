@@ -8,7 +8,7 @@ from pathlib import Path
 
 from headwater.monitoring.labels.types import LabelBatch, words
 from headwater.serving.store import LABELLED
-from headwater.storage.clients import client
+from headwater.storage.clients import Clients
 from headwater.storage.objects import Bucket, ObjectGone
 from headwater.storage.table import ABSENT, Item, Table, WriteRefused
 
@@ -19,9 +19,9 @@ _BATCH, _NAME = "BATCH#", "NAME#"
 class LabelStore:
     """Written labels, in the predictions bucket and the registry table."""
 
-    def __init__(self, bucket: str, table: Table) -> None:
+    def __init__(self, bucket: str, table: Table, clients: Clients) -> None:
         self.bucket, self._table = bucket, table
-        self._objects, self._s3 = Bucket(bucket), client("s3")
+        self._objects, self._s3 = Bucket(bucket, clients), clients("s3")
 
     def known(self, model: str, name: str) -> LabelBatch | None:
         """A batch that counts; None if there is none of that name."""

@@ -14,7 +14,7 @@ from headwater.monitoring.log.listing import Page, asked
 from headwater.monitoring.log.types import CompactedHour, Part, Progress, hour_text, parts_prefix, quarantine_prefix
 from headwater.serving.store import COMPACTED, PredictionStore
 from headwater.serving.types import RECORD_FORMAT, day_prefix, hour_prefix
-from headwater.storage.clients import client
+from headwater.storage.clients import Clients
 from headwater.storage.http.connection import connection
 from headwater.storage.objects import Bucket
 from headwater.storage.table import Item, Table, WriteRefused
@@ -43,10 +43,10 @@ class Contended(Exception):
 class CompactionStore:
     """The prediction log's parts, in the predictions bucket and the registry table."""
 
-    def __init__(self, bucket: str, table: Table) -> None:
+    def __init__(self, bucket: str, table: Table, clients: Clients) -> None:
         self.bucket, self._table = bucket, table
-        self.log = PredictionStore(bucket)
-        self._objects, self._s3, self._wire = Bucket(bucket), client("s3"), connection("s3")
+        self.log = PredictionStore(bucket, clients)
+        self._objects, self._s3, self._wire = Bucket(bucket, clients), clients("s3"), connection("s3", clients)
 
     # -- the log ------------------------------------------------------------------------------------------------
 

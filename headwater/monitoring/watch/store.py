@@ -10,6 +10,7 @@ from headwater.monitoring.drift.bank import BankWindow
 from headwater.monitoring.watch.records import WatchRecords
 from headwater.monitoring.watch.types import KeptWindow
 from headwater.serving.store import PROFILES
+from headwater.storage.clients import Clients
 from headwater.storage.objects import Bucket
 from headwater.storage.table import Table
 
@@ -31,9 +32,9 @@ class WindowName(NamedTuple):
 class WatchStore(WatchRecords):
     """Keeps what is known of how models are, in the predictions bucket and the registry table."""
 
-    def __init__(self, bucket: str, table: Table) -> None:
+    def __init__(self, bucket: str, table: Table, clients: Clients) -> None:
         super().__init__(table)
-        self._bucket = Bucket(bucket)
+        self._bucket = Bucket(bucket, clients)
 
     # -- windows ------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from botocore import __version__ as botocore_version
 from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.retries.quota import RetryQuota
 
-from headwater.storage.clients import Clients, client, error_code
+from headwater.storage.clients import Clients, error_code
 from headwater.storage.http.endpoints import Endpoint, Endpoints, Prepared, Sent, received
 from headwater.storage.http.signing import Credentials, canonical_query, escaped_path
 from headwater.storage.http.sockets import UNANSWERED, Unanswered
@@ -297,9 +297,8 @@ class Connection:
 _making = threading.Lock()
 
 
-def connection(service: str) -> Connection:
+def connection(service: str, clients: Clients) -> Connection:
     """The connection to ``service`` beside the client for it: the same endpoint, the same credentials."""
-    clients = client.in_use
     with _making:
         if service not in clients.connections:
             clients.connections[service] = Connection(service, clients)

@@ -17,6 +17,8 @@ from headwater.alarms.service import AlarmManager
 from headwater.alarms.store import AlarmStore
 from headwater.alarms.types import Notification
 from headwater.declare.alarms import Alarms, Email, Route
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from tests.unit.registry.cases import TABLE
 
 NOON = datetime(2013, 5, 1, 12, tzinfo=UTC)
@@ -123,7 +125,7 @@ class World:
     def __init__(self, declared: Alarms, table: str = TABLE) -> None:
         self.time = NOON
         self.declared = declared
-        self.store = AlarmStore(table)
+        self.store = AlarmStore(Table(table, CLIENTS))
         self.queue = Waiting(lambda: self.time)
         self.letters = Letters()
         self.people = {receiver.name: Person() for receiver in declared.receivers}

@@ -29,7 +29,7 @@ from headwater.declare.alarms import (
     Teams,
     Webhook,
 )
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.alarms.cases import NOON, Host, hosting
 from tests.unit.registry.cases import mocked_aws
 
@@ -55,8 +55,8 @@ def host() -> Iterator[Host]:
 def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mocked_aws(monkeypatch):
         for name, value in SECRETS.items():
-            client("ssm").put_parameter(Name=name, Value=value, Type="SecureString")
-        client("secretsmanager").create_secret(Name="opsgenie", SecretString="K3Y")
+            CLIENTS("ssm").put_parameter(Name=name, Value=value, Type="SecureString")
+        CLIENTS("secretsmanager").create_secret(Name="opsgenie", SecretString="K3Y")
         yield
 
 
@@ -77,7 +77,7 @@ def notification(kind: Kind = Kind.FIRING, generation: int = 3, **changes: Any) 
 def send(host: Host, kind: str, sent: Notification, before: Notification | None = None) -> str:
     receiver = RECEIVERS[kind]
     declared = Alarms(receivers=(receiver,), runbooks="https://docs.example/runbooks/")
-    ways = channels(declared, topic_arn="", webhooks=(), insecure=True, elsewhere=host.root)
+    ways = channels(declared, CLIENTS, topic_arn="", webhooks=(), insecure=True, elsewhere=host.root)
     return ways[receiver.name].send(sent, before)
 
 
@@ -273,18 +273,18 @@ def test_a_secret_that_is_missing_is_named_by_its_place_alone(host: Host, secret
 
 def missing(place: str) -> str:
     ways = channels(
-        Alarms(receivers=(Teams(name="t", url_secret=place),)), topic_arn="", webhooks=(), insecure=False
+        Alarms(receivers=(Teams(name="t", url_secret=place),)), CLIENTS, topic_arn="", webhooks=(), insecure=False
     )  # fmt: skip
     ways["t"].send(notification(), None)
     raise AssertionError
 
 
 def test_e_mail_and_a_bus_are_told_by_aws(secrets: None) -> None:
-    topic = client("sns").create_topic(Name="n")["TopicArn"]
+    topic = CLIENTS("sns").create_topic(Name="n")["TopicArn"]
     declared = Alarms(receivers=(Email(name="m"), EventBus(name="e")))
-    ways = channels(declared, topic_arn=topic, webhooks=(), insecure=False)
+    ways = channels(declared, CLIENTS, topic_arn=topic, webhooks=(), insecure=False)
     assert ways["m"].send(notification(), None)
     assert ways["e"].send(notification(), None)
-    nobody = channels(declared, topic_arn="", webhooks=(), insecure=False)
+    nobody = channels(declared, CLIENTS, topic_arn="", webhooks=(), insecure=False)
     with pytest.raises(NotificationFailed, match="the setting alarmEmails is empty"):
         nobody["m"].send(notification(), None)

@@ -13,6 +13,8 @@ from headwater.alarms.alive.store import AliveStore
 from headwater.alarms.errors import NoSuchHeartbeat, NotificationFailed
 from headwater.alarms.events import AlarmEvent
 from headwater.declare.alarms import Alarms, Email, Heartbeat, Ping, Route
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from tests.unit.alarms.cases import World
 from tests.unit.registry.cases import TABLE
 
@@ -31,7 +33,7 @@ class Alive(World):
     def build(self) -> None:
         super().build()
         now = lambda: self.time  # noqa: E731
-        self.alive = AliveStore(TABLE)
+        self.alive = AliveStore(Table(TABLE, CLIENTS))
         self.hearts = Heartbeats(self.alive, self.queue, self.declared, stack="s", now=now)
         self.pings = Pings(self.alive, self.queue, self.declared, self.ask, now=now)
 

@@ -13,6 +13,8 @@ from headwater.alarms.muting import Mute
 from headwater.alarms.store import AlarmStore
 from headwater.alarms.types import Decision, GroupStatus
 from headwater.declare.alarms import Alarms, Email, Inhibit, Route, configured_alarms
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from tests.unit.alarms.cases import NOON, World, alarm, alertmanagers, event, message
 
 Step = tuple[float, str, Sequence[str]]
@@ -311,7 +313,7 @@ def test_after_six_hours_the_fallback_is_told_and_a_dead_letter_left(table: None
 def test_what_was_kept_is_read_by_a_manager_that_starts_later(world: World) -> None:
     world.fire("a")
     world.build()
-    world.store = AlarmStore("registry")
+    world.store = AlarmStore(Table("registry", CLIENTS))
     world.run(minutes=1)
     assert world.ann.heard == ["FIRING 1/0 a"]
 

@@ -19,7 +19,7 @@ from headwater.retraining.asking import Question, tick_ask
 from headwater.retraining.errors import NoPolicy, RetrainingBusy, RetrainingRefused
 from headwater.retraining.store import PolicyFunction
 from headwater.retraining.types import Ask, Decision, Verdict
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.registry.cases import mocked_aws
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -30,7 +30,7 @@ DECISION = Decision(
 
 @pytest.fixture
 def function(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
-    with mocked_aws(monkeypatch), Stubber(client("lambda")) as stub:
+    with mocked_aws(monkeypatch), Stubber(CLIENTS("lambda")) as stub:
         yield stub
 
 
@@ -52,7 +52,7 @@ def notification(kind: Kind = Kind.FIRING) -> Notification:
 
 def test_the_policys_answer_is_kept_with_the_notification(function: Stubber) -> None:
     answers(function, {"decision": DECISION.model_dump(mode="json")})
-    assert RetrainChannel("buys", "decide").send(notification(), None) == "REFUSED: late6 is stuck"
+    assert RetrainChannel("buys", "decide", CLIENTS).send(notification(), None) == "REFUSED: late6 is stuck"
 
 
 def test_what_is_asked_is_what_the_function_takes() -> None:
@@ -63,7 +63,7 @@ def test_what_is_asked_is_what_the_function_takes() -> None:
 
 
 def test_a_recovery_asks_nothing_and_a_test_only_for_the_policy(function: Stubber) -> None:
-    channel = RetrainChannel("buys", "decide")
+    channel = RetrainChannel("buys", "decide", CLIENTS)
     assert channel.send(notification(Kind.RECOVERED), None) == "nothing to decide: the alarm is over"
     answers(function, {"policy": {}})
     assert channel.send(notification(Kind.TEST), None) == "the policy is there"
@@ -72,25 +72,25 @@ def test_a_recovery_asks_nothing_and_a_test_only_for_the_policy(function: Stubbe
 def test_a_function_that_fails_is_tried_again_and_a_missing_one_is_not(function: Stubber) -> None:
     answers(function, {"errorMessage": "out of memory"}, failed=True)
     with pytest.raises(NotificationFailed, match="the retraining policy failed: out of memory") as failed:
-        RetrainChannel("buys", "decide").send(notification(), None)
+        RetrainChannel("buys", "decide", CLIENTS).send(notification(), None)
     assert not failed.value.final
     function.add_client_error("invoke", "ResourceNotFoundException")
     with pytest.raises(NotificationFailed) as missing:
-        RetrainChannel("buys", "decide").send(notification(), None)
+        RetrainChannel("buys", "decide", CLIENTS).send(notification(), None)
     assert missing.value.final
     with pytest.raises(NotificationFailed, match="deploy Schedules"):
-        RetrainChannel("buys", "").send(notification(), None)
+        RetrainChannel("buys", "", CLIENTS).send(notification(), None)
 
 
 def test_a_model_that_is_gone_is_final(function: Stubber) -> None:
     answers(function, {"refused": "the stack has no model 'buys': it has none"})
     with pytest.raises(NotificationFailed, match="has no model") as found:
-        RetrainChannel("buys", "decide").send(notification(), None)
+        RetrainChannel("buys", "decide", CLIENTS).send(notification(), None)
     assert found.value.final
 
 
 def test_clients_get_the_decision_or_one_clear_error(function: Stubber) -> None:
-    policy, ask = PolicyFunction("decide"), Ask(id=tick_ask("run-1"), kind="schedule")
+    policy, ask = PolicyFunction("decide", CLIENTS), Ask(id=tick_ask("run-1"), kind="schedule")
     answers(function, {"decision": DECISION.model_dump(mode="json")})
     assert policy.ask("buys", ask) == DECISION
     answers(function, {"refused": "the stack has no model 'buys'"})

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from headwater.cli import main
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.registry.cases import make_table, mocked_aws
 
@@ -65,7 +65,7 @@ def stack(monkeypatch: pytest.MonkeyPatch, run: Run) -> Iterator[None]:
     with mocked_aws(monkeypatch):
         describe("dev", OUTPUTS)
         make_table("registry")
-        client("s3").create_bucket(Bucket="lake")
-        client("s3").put_bucket_versioning(Bucket="lake", VersioningConfiguration={"Status": "Enabled"})
+        CLIENTS("s3").create_bucket(Bucket="lake")
+        CLIENTS("s3").put_bucket_versioning(Bucket="lake", VersioningConfiguration={"Status": "Enabled"})
         monkeypatch.setenv("HEADWATER_STACK", "dev")
         yield

@@ -13,8 +13,9 @@ from headwater.alarms.service import AlarmManager
 from headwater.alarms.store import DECLARED_KEY, AlarmStore
 from headwater.alarms.types import Kind, Notice
 from headwater.declare.alarms import Alarms, Email, Route
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.signing import KeyStore
+from headwater.storage.table import Table
 from tests.unit.alarms.cases import Waiting, alarm
 from tests.unit.cli.conftest import Run
 
@@ -46,12 +47,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def group(stack: None) -> str:
     """An alarm that fires, in its group."""
-    client("s3").create_bucket(Bucket="artifacts")
+    CLIENTS("s3").create_bucket(Bucket="artifacts")
     declared = Alarms(receivers=(Email(name="mail"),), route=Route(receivers=("mail",), group_wait="0s"))
-    client("s3").put_object(Bucket="artifacts", Key=DECLARED_KEY, Body=declared.model_dump_json())
-    client("sqs").create_queue(QueueName="headwater-dev-alarms")
+    CLIENTS("s3").put_object(Bucket="artifacts", Key=DECLARED_KEY, Body=declared.model_dump_json())
+    CLIENTS("sqs").create_queue(QueueName="headwater-dev-alarms")
     queue = Waiting(lambda: datetime.now(UTC))
-    manager = AlarmManager(AlarmStore("registry"), queue, declared)
+    manager = AlarmManager(AlarmStore(Table("registry", CLIENTS)), queue, declared)
     manager.handle(alarm("drift", datetime.now(UTC), model="flights"))
     ((_, timer),) = queue.messages
     manager.look(timer["group"], timer["turn"])
@@ -167,7 +168,8 @@ def test_a_time_with_an_offset_is_kept_and_said_in_utc(run: Run, group: str, ver
     there = end.astimezone(timezone(timedelta(hours=9)))
     done = run("alarms", *verb, "--until", there.isoformat())
     assert f"until {end:%Y-%m-%d %H:%M} UTC" in done.err
-    kept = run("alarms", "mutes", "--json").json[0]["ends_at"] if verb[0] == "mute" else AlarmStore("registry")
+    store = AlarmStore(Table("registry", CLIENTS))
+    kept = run("alarms", "mutes", "--json").json[0]["ends_at"] if verb[0] == "mute" else store
     assert (kept if isinstance(kept, str) else kept.group(group).until) in {f"{end:%Y-%m-%dT%H:%M:%SZ}", end}
 
 
@@ -209,7 +211,7 @@ def test_a_mute_that_comes_again_says_when_its_next_window_is(run: Run, group: s
 
 
 def test_a_rotation_keeps_links_valid_and_revoking_refuses_them(run: Run, stack: None) -> None:
-    keys = KeyStore(parameter_name("headwater", "dev"))
+    keys = KeyStore(parameter_name("headwater", "dev"), CLIENTS)
     notice = Notice(group="g-1", generation=1, kind=Kind.FIRING, labels={}, firing=1, resolved=0, at=datetime.now(UTC))
     token = Links("https://api.example.com", keys).to(notice, "mail").partition("token=")[2]
     done = run("alarms", "rotate-key", "--json")

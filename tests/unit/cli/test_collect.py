@@ -16,7 +16,7 @@ from headwater.collecting.service import Tick
 from headwater.collecting.types import Batch, Request
 from headwater.declare import Schedule
 from headwater.schedules.types import Definition, Work
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.cli.conftest import Run
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.collecting.world import Book, collecting, rows, store
@@ -52,7 +52,7 @@ def broken(request: Request) -> Iterator[Batch]:
 
 
 def test_a_stack_without_collectors_says_how_to_declare_one(run: Run, stack: None) -> None:
-    client("s3").create_bucket(Bucket=BUCKET)
+    CLIENTS("s3").create_bucket(Bucket=BUCKET)
     done = run("collect", "list")
     assert (done.code, done.out) == (0, "")
     assert "a product declares Collector(...)" in done.err
@@ -173,7 +173,7 @@ def test_the_upload_that_a_file_became_can_be_waited_for(run: Run, machine: Any)
     sent = collectors.landed("book", "all.jsonl.gz")
     assert sent is not None
     assert (sent.source, sent.file, sent.key) == ("readings", "book/all.jsonl.gz", "landing/readings/book/all.jsonl.gz")
-    newest = client("s3").head_object(Bucket=sent.bucket, Key=sent.key)
+    newest = CLIENTS("s3").head_object(Bucket=sent.bucket, Key=sent.key)
     assert (sent.version_id, sent.size, sent.run_id) == (newest["VersionId"], newest["ContentLength"], sent.upload.id)
 
 

@@ -12,7 +12,7 @@ from headwater.lake.errors import FileRefused
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import Ingestion, IngestionStatus, Upload
 from headwater.registry.service import Registry
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.cli.conftest import Run
 from tests.unit.registry.cases import candidate
@@ -35,7 +35,7 @@ def test_nothing_is_uploaded_if_one_of_the_files_is_missing(run: Run, tmp_path: 
     done = run("upload", "houses", str(file), str(tmp_path / "none.csv"))
     assert done.code == 2
     assert "no such file" in done.err
-    assert "Contents" not in client("s3").list_objects_v2(Bucket="lake")
+    assert "Contents" not in CLIENTS("s3").list_objects_v2(Bucket="lake")
 
 
 def test_one_refused_file_does_not_hide_what_became_of_the_others(
@@ -67,12 +67,12 @@ def test_one_refused_file_does_not_hide_what_became_of_the_others(
 
 def test_ingestions_show_their_reasons(run: Run) -> None:
     upload = Upload(bucket="lake", key="landing/houses/a.csv", version_id="v", size=1, sequencer="0")
-    client("s3").put_object(Bucket="lake", Key=upload.key, Body=b"a")
+    CLIENTS("s3").put_object(Bucket="lake", Key=upload.key, Body=b"a")
     entry = Ingestion(
         source="houses", file="a.csv", upload=upload, status=IngestionStatus.REFUSED, reasons=("[the file] is empty",),
         at=datetime(2026, 1, 1, tzinfo=UTC),
     )  # fmt: skip
-    IngestionLog("registry").record(entry)
+    IngestionLog(Table("registry", CLIENTS)).record(entry)
     done = run("ingestions", "list")
     assert done.code == 0
     assert "a.csv: [the file] is empty" in done.out
@@ -82,12 +82,12 @@ def test_ingestions_show_their_reasons(run: Run) -> None:
 
 def test_ingestions_count_the_reasons_that_they_do_not_show(run: Run) -> None:
     upload = Upload(bucket="lake", key="landing/houses/a.csv", version_id="v", size=1, sequencer="0")
-    client("s3").put_object(Bucket="lake", Key=upload.key, Body=b"a")
+    CLIENTS("s3").put_object(Bucket="lake", Key=upload.key, Body=b"a")
     entry = Ingestion(
         source="houses", file="a.csv", upload=upload, status=IngestionStatus.REFUSED,
         reasons=("one", "two", "three", "four", "five"), at=datetime(2026, 1, 1, tzinfo=UTC),
     )  # fmt: skip
-    IngestionLog("registry").record(entry)
+    IngestionLog(Table("registry", CLIENTS)).record(entry)
     done = run("ingestions", "list")
     assert f"a.csv: three\na.csv: and 2 more: headwater ingestions show {upload.id[:12]}" in done.out
     assert "four" not in done.out
@@ -95,7 +95,7 @@ def test_ingestions_count_the_reasons_that_they_do_not_show(run: Run) -> None:
 
 
 def test_models_are_listed_shown_and_moved(run: Run) -> None:
-    registry = Registry(Table("registry"))
+    registry = Registry(Table("registry", CLIENTS))
     for number in (1, 2):
         registry.register(candidate(f"run-{number}"))
     assert run("models", "promote", "delays", "1", "--yes").code == 0
@@ -110,7 +110,7 @@ def test_models_are_listed_shown_and_moved(run: Run) -> None:
 
 
 def test_a_rejected_version_is_refused_with_5(run: Run) -> None:
-    Registry(Table("registry")).register(candidate(passed=False))
+    Registry(Table("registry", CLIENTS)).register(candidate(passed=False))
     done = run("models", "promote", "delays", "1")
     assert done.code == 5
     assert "was rejected" in done.err

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.cli.conftest import Run
 
 pytestmark = pytest.mark.usefixtures("stack")
@@ -66,7 +66,7 @@ def test_branches_merge_conflict_and_are_decided(run: Run, folder: Path) -> None
 
 
 def test_what_is_staged_is_committed(run: Run) -> None:
-    client("s3").put_object(Bucket="lake", Key="data/rows@main/a", Body=b"1")
+    CLIENTS("s3").put_object(Bucket="lake", Key="data/rows@main/a", Body=b"1")
     staged = run("data", "status", "rows", "--json")
     assert staged.json == [{"path": "a", "state": "staged"}]
     assert "staged in s3://lake/data/rows@main/: 1 paths" in staged.err
@@ -88,8 +88,8 @@ def test_hooks_are_kept_and_refuse(run: Run, folder: Path) -> None:
 def test_verify_fails_and_names_what_is_gone(run: Run, folder: Path) -> None:
     run("data", "upload", "flights", str(folder), "-m", "x")
     key = "data/flights@main/readme"
-    version = client("s3").head_object(Bucket="lake", Key=key)["VersionId"]
-    client("s3").delete_object(Bucket="lake", Key=key, VersionId=version)
+    version = CLIENTS("s3").head_object(Bucket="lake", Key=key)["VersionId"]
+    CLIENTS("s3").delete_object(Bucket="lake", Key=key, VersionId=version)
     done = run("data", "verify", "flights")
     assert done.code == 1
     assert f"gone: readme: s3://lake/{key} has no version {version}" in done.err

@@ -17,7 +17,8 @@ from headwater.lake.errors import FileRefused
 from headwater.lake.service import Lake
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import SHOWN_REASONS, Ingestion, IngestionStatus, Upload
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from tests.unit.cli.conftest import Run
 from tests.unit.lake.world import HEADER, READINGS_SOURCE
 
@@ -29,11 +30,13 @@ BODY = HEADER + "a,1,,true\nb,251,x,true\nc,3,,true\nd,4,,true\ne,5,,true\nf,6,,
 @pytest.fixture
 def upload() -> Upload:
     """A file of which one row breaks the contract and one repeats another's key."""
-    put = client("s3").put_object(Bucket="lake", Key="landing/readings/sub/one.csv", Body=BODY.encode())
+    put = CLIENTS("s3").put_object(Bucket="lake", Key="landing/readings/sub/one.csv", Body=BODY.encode())
     made = Upload(
         bucket="lake", key="landing/readings/sub/one.csv", version_id=put["VersionId"], size=len(BODY), sequencer="A1"
     )
-    Lake(catalog([Product(sources=(READINGS_SOURCE,))]), bucket="lake", table="registry").ingest(made)
+    Lake(
+        catalog([Product(sources=(READINGS_SOURCE,))]), CLIENTS, bucket="lake", table=Table("registry", CLIENTS)
+    ).ingest(made)
     return made
 
 
@@ -90,9 +93,11 @@ def test_a_quarantine_that_cannot_be_written_says_why_and_leaves_nothing(
 
 
 def test_a_file_directly_under_landing_is_listed_with_what_to_do(run: Run) -> None:
-    put = client("s3").put_object(Bucket="lake", Key="landing/lost.csv", Body=b"a\n1\n")
+    put = CLIENTS("s3").put_object(Bucket="lake", Key="landing/lost.csv", Body=b"a\n1\n")
     lost = Upload(bucket="lake", key="landing/lost.csv", version_id=put["VersionId"], size=4, sequencer="A1")
-    lake = Lake(catalog([Product(sources=(READINGS_SOURCE,))]), bucket="lake", table="registry")
+    lake = Lake(
+        catalog([Product(sources=(READINGS_SOURCE,))]), CLIENTS, bucket="lake", table=Table("registry", CLIENTS)
+    )
     with pytest.raises(FileRefused, match=r"must be landing/<source>/<file>, not landing/lost\.csv"):
         lake.ingest(lost)
     (entry,) = run("ingestions", "list", "--json").json
@@ -105,14 +110,14 @@ def test_a_file_directly_under_landing_is_listed_with_what_to_do(run: Run) -> No
 
 def test_a_record_stays_small_however_many_and_long_its_reasons_are(run: Run) -> None:
     upload = Upload(bucket="lake", key="landing/houses/a.csv", version_id="v", size=1, sequencer="0")
-    client("s3").put_object(Bucket="lake", Key=upload.key, Body=b"a")
+    CLIENTS("s3").put_object(Bucket="lake", Key=upload.key, Body=b"a")
     at = datetime(2026, 1, 1, tzinfo=UTC)
     refused = Ingestion(
         source="houses", file="a.csv", upload=upload, status=IngestionStatus.REFUSED, at=at
     ).because(*[f"column_{number}: {'x' * 10_000}" for number in range(500)])  # fmt: skip
     assert (len(refused.reasons), refused.reasons_left_out) == (SHOWN_REASONS, 480)
     assert len(refused.model_dump_json()) < 20_000
-    IngestionLog("registry").record(refused)
+    IngestionLog(Table("registry", CLIENTS)).record(refused)
     assert "and 480 more rules" in run("ingestions", "show", "houses/a.csv").out
     assert "and 497 more: headwater ingestions show" in run("ingestions", "list").out
 
@@ -127,7 +132,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("machines", "runs"):
         monkeypatch.setattr(f"headwater.client.{module}.wait_for", wait)
     for name in ("ingestion", "training"):
-        client("stepfunctions").create_state_machine(
+        CLIENTS("stepfunctions").create_state_machine(
             name=f"headwater-dev-{name}",
             definition='{"StartAt": "S", "States": {"S": {"Type": "Wait", "Seconds": 1000, "End": true}}}',
             roleArn="arn:aws:iam::123456789012:role/any",

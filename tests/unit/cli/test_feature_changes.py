@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from headwater.features.offline.statistics import statistics_key
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.cli.conftest import Run
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.features.shop import FIRST, SECOND, features, fill, land
@@ -26,11 +26,11 @@ def world(monkeypatch: pytest.MonkeyPatch, run: Run) -> Iterator[World]:
 
 def test_files_that_are_gone_hide_nothing_else(world: World, run: Run) -> None:
     data = run("features", "stats", "last_sale", "--json").json["materialisation"]["data_version"]
-    client("s3").delete_object(Bucket="lake", Key=statistics_key("last_sale", SECOND.version, data))
+    CLIENTS("s3").delete_object(Bucket="lake", Key=statistics_key("last_sale", SECOND.version, data))
     assert "no statistics were kept" in run("features", "stats", "last_sale").err
     key = "runs/habit/run-1/package.json"
-    for entry in client("s3").list_object_versions(Bucket=ARTIFACTS, Prefix=key)["Versions"]:
-        client("s3").delete_object(Bucket=ARTIFACTS, Key=key, VersionId=entry["VersionId"])
+    for entry in CLIENTS("s3").list_object_versions(Bucket=ARTIFACTS, Prefix=key)["Versions"]:
+        CLIENTS("s3").delete_object(Bucket=ARTIFACTS, Key=key, VersionId=entry["VersionId"])
     assert run("features", "lineage", "last_sale", "--json").json["uses"] == []
 
 
@@ -69,7 +69,7 @@ def test_parity_is_told_and_a_difference_fails_with_both_values(world: World, ru
     assert SECOND.version in run("features", "parity", "last_sale").out
     items = world.online()
     at = {shop: next(key for key in items if key.endswith(shop)) for shop in "ac"}
-    client("dynamodb").put_item(TableName="features", Item={**items[at["a"]], "pk": {"S": at["c"]}})
+    CLIENTS("dynamodb").put_item(TableName="features", Item={**items[at["a"]], "pk": {"S": at["c"]}})
     done = run("features", "parity")
     assert (done.code, done.out) == (1, "")
     assert "last_sale.thrice of c: online 90.0 (FOUND, event 2013-01-01 03:00:00+00:00), offline 180.0" in done.err
@@ -78,7 +78,7 @@ def test_parity_is_told_and_a_difference_fails_with_both_values(world: World, ru
 
 def test_skew_needs_a_day_that_is_one(world: World, run: Run) -> None:
     assert run("features", "skew", "habit", "--day", "yesterday").code == 2
-    client("s3").create_bucket(Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    CLIENTS("s3").create_bucket(Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     assert run("features", "skew", "habit").code == 3
     log("r-1", {"c": 60.0, "a": 1.0})
     shown = run("features", "skew", "habit")

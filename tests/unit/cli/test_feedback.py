@@ -12,7 +12,7 @@ from headwater.client import Stack
 from headwater.monitoring.feedback.service import FeedbackService
 from headwater.monitoring.feedback.store import FeedbackStore
 from headwater.serving.feedback.tokens import Signer, Verifier
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.signing import KeyStore
 from headwater.storage.table import Table
 from tests.unit.cli.conftest import Run
@@ -27,12 +27,14 @@ DAY = timedelta(days=1)
 
 def token(prediction: str, asked: datetime = NOW) -> str:
     request, _, number = prediction.rpartition(".")
-    return Signer(KeyStore(KEY), timedelta(days=30)).tokens("buys", request, asked, int(number) + 1)[int(number)]
+    return Signer(KeyStore(KEY, CLIENTS), timedelta(days=30)).tokens("buys", request, asked, int(number) + 1)[
+        int(number)
+    ]
 
 
 def say(verdict: str, prediction: str, asked: datetime = NOW, **more: Any) -> None:
     body = {"token": token(prediction, asked), "verdict": verdict} | more
-    service = FeedbackService(FeedbackStore(Table(REGISTRY)), Verifier(KeyStore(KEY)))
+    service = FeedbackService(FeedbackStore(Table(REGISTRY, CLIENTS)), Verifier(KeyStore(KEY, CLIENTS)))
     service.take(prediction, json.dumps(body).encode())
 
 
@@ -96,7 +98,7 @@ def test_corrections_become_labels_by_a_person_who_sees_what_is_left_out(logging
 
 def count_asked(at: datetime, count: int, model: str = "buys") -> None:
     """As CloudWatch makes a metric of the predict function's line."""
-    client("cloudwatch").put_metric_data(Namespace="Headwater", MetricData=[{
+    CLIENTS("cloudwatch").put_metric_data(Namespace="Headwater", MetricData=[{
         "MetricName": "FeedbackAsked", "Timestamp": at, "Value": count, "Unit": "Count",
         "Dimensions": [{"Name": "service", "Value": "serving"}, {"Name": "model", "Value": model}],
     }])  # fmt: skip
@@ -143,17 +145,17 @@ def test_a_rotation_says_from_when_on_and_revoking_refuses_what_was_given(loggin
     old = token("r-1.0")
     done = run("feedback", "rotate-key", "--json")
     assert (done.json, "key 2 signs tokens within five minutes" in done.err) == ({"key": 2, "revoked": False}, True)
-    assert Verifier(KeyStore(KEY)).verify(old, "r-1.0") is not None
+    assert Verifier(KeyStore(KEY, CLIENTS)).verify(old, "r-1.0") is not None
     assert run("feedback", "rotate-key", "--revoke", "--yes", "--json").json == {"key": 3, "revoked": True}
-    assert Verifier(KeyStore(KEY)).verify(old, "r-1.0") is None
-    assert Verifier(KeyStore(KEY)).verify(token("r-1.0"), "r-1.0") is not None
+    assert Verifier(KeyStore(KEY, CLIENTS)).verify(old, "r-1.0") is None
+    assert Verifier(KeyStore(KEY, CLIENTS)).verify(token("r-1.0"), "r-1.0") is not None
 
 
 def test_no_key_is_shown_or_kept_where_others_read(logging_stack: Stack, run: Run) -> None:
     run("feedback", "rotate-key")
-    secret = json.loads(client("ssm").get_parameter(Name=KEY, WithDecryption=True)["Parameter"]["Value"])["key"]
+    secret = json.loads(CLIENTS("ssm").get_parameter(Name=KEY, WithDecryption=True)["Parameter"]["Value"])["key"]
     done = run("feedback", "rotate-key", "--json")
     assert secret not in done.out + done.err
     # Who reads the parameter without the permission to decrypt it sees nothing of it.
-    sealed = client("ssm").get_parameter(Name=KEY)["Parameter"]
+    sealed = CLIENTS("ssm").get_parameter(Name=KEY)["Parameter"]
     assert (sealed["Type"], secret in sealed["Value"]) == ("SecureString", False)

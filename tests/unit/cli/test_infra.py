@@ -12,7 +12,8 @@ from headwater import connect
 from headwater.history.service import UpdateHistory
 from headwater.history.store import GraphStore, HistoryTable, StateBucket
 from headwater.history.types import StackName
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from tests.unit.cli.conftest import Run
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.history.world import World, cli_checkpoint, with_delay
@@ -24,9 +25,13 @@ DEV = StackName(project="headwater", stack="dev")
 def world(stack: None) -> World:
     """Two updates of the stack: a delay of 60 s, then of 90 s, in the state bucket but not yet in the history."""
     for bucket in ("state", "artifacts"):
-        client("s3").create_bucket(Bucket=bucket)
-        client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    world = World(UpdateHistory(StateBucket("state"), HistoryTable("registry"), GraphStore("artifacts")))
+        CLIENTS("s3").create_bucket(Bucket=bucket)
+        CLIENTS("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    world = World(
+        UpdateHistory(
+            StateBucket("state", CLIENTS), HistoryTable(Table("registry", CLIENTS)), GraphStore("artifacts", CLIENTS)
+        )
+    )
     world.update(cli_checkpoint(), of=DEV, message="sixty")
     world.update(with_delay(90), of=DEV, message="ninety", config={"headwater:key": {"secure": "v1:a:b"}})
     return world

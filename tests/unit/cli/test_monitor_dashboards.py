@@ -13,6 +13,7 @@ from headwater.monitoring.dashboards.grafana import Source, dashboard
 from headwater.monitoring.dashboards.openmetrics import Sample, history
 from headwater.monitoring.dashboards.rules import RULES, rules
 from headwater.monitoring.dashboards.tokens import ScrapeTokens
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.prometheus import promtool
 from tests.unit.cli.conftest import Run
@@ -65,7 +66,7 @@ def test_a_token_is_shown_once_listed_and_revoked(run: Run) -> None:
     assert made.out == f"{token}\n"
     assert "/metrics/scrape" in made.err
     assert token not in made.err
-    assert ScrapeTokens(Table("registry")).admit(token).name == "prometheus"
+    assert ScrapeTokens(Table("registry", CLIENTS)).admit(token).name == "prometheus"
     again = run("monitor", "token", "create", "prometheus")
     assert (again.code, again.out, "revoke it, or give another name" in again.err) == (5, "", True)
     listed = run("monitor", "token", "list")
@@ -83,7 +84,7 @@ def test_a_token_is_shown_once_listed_and_revoked(run: Run) -> None:
 def test_statuses_are_exported_with_their_times(run: Run, tmp_path: Path) -> None:
     later = datetime(2026, 7, 6, 6, 7, tzinfo=UTC)
     shown = [status(), status("returns", at=later)]
-    keep(Table("registry"), shown)
+    keep(Table("registry", CLIENTS), shown)
     assert run("monitor", "export").out == "".join(history(Sample(one.at, one) for one in shown))
     file = tmp_path / "history.om"
     told = run("monitor", "export", "--openmetrics", "--since", "2026-07-06", "--to", str(file), "--json").json

@@ -11,6 +11,7 @@ import pytest
 from headwater.declare import Retraining
 from headwater.retraining.store import PolicyFunction, RetrainStore
 from headwater.retraining.types import Armed, Blocked, Decision, Outcome, Phase, RetrainState, Token, Verdict
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.cli.conftest import Run
 from tests.unit.client.conftest import OUTPUTS, describe
@@ -39,7 +40,7 @@ def decided(stack: None) -> None:
         tokens=(Token(run_id="r", at=NOON, outcome=Outcome.REJECTED, seconds=600, dollars=0.02),),
     )
     blocked = decision(Verdict.BLOCKED, kind="drift", code="quality", words="what comes in is broken")
-    assert RetrainStore(Table("registry")).write(state, RetrainState(model=MODEL), blocked)
+    assert RetrainStore(Table("registry", CLIENTS)).write(state, RetrainState(model=MODEL), blocked)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from headwater.declare import Schedule, dates, weekdays
 from headwater.schedules.types import Definition, Work
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.cli.conftest import Run
 from tests.unit.schedules.world import BUCKET, make_artifacts, make_machine, put_definition
 
@@ -33,7 +33,7 @@ def days_ago(days: int) -> str:
 
 
 def test_a_stack_without_schedules_says_how_to_declare_one(run: Run, stack: None) -> None:
-    client("s3").create_bucket(Bucket=BUCKET)
+    CLIENTS("s3").create_bucket(Bucket=BUCKET)
     done = run("schedule", "list")
     assert (done.code, done.out) == (0, "")
     assert "a model declares retrain=Schedule(...)" in done.err

@@ -14,7 +14,7 @@ import pytest
 from headwater.alarms.store import DECLARED_KEY
 from headwater.declare.alarms import Alarms, load_alarms
 from headwater.handlers.alarms import manage
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.alarms.cases import Host, hosting
 from tests.unit.cli.conftest import Run
 from tests.unit.handlers.alarms.test_manage import arn_of, forget
@@ -56,11 +56,11 @@ def declared(stack: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host:
     assert found is not None
     at_once = found.model_dump(mode="json")
     at_once["route"] |= {"group_wait": "0s", "group_interval": "1s"}
-    client("s3").create_bucket(Bucket="artifacts")
+    CLIENTS("s3").create_bucket(Bucket="artifacts")
     made = Alarms.model_validate(at_once)
-    client("s3").put_object(Bucket="artifacts", Key=DECLARED_KEY, Body=made.model_dump_json())
-    timers = client("sqs").create_queue(QueueName="headwater-dev-alarms")["QueueUrl"]
-    client("scheduler").create_schedule_group(Name="alarms")
+    CLIENTS("s3").put_object(Bucket="artifacts", Key=DECLARED_KEY, Body=made.model_dump_json())
+    timers = CLIENTS("sqs").create_queue(QueueName="headwater-dev-alarms")["QueueUrl"]
+    CLIENTS("scheduler").create_schedule_group(Name="alarms")
     environment = manage.Settings.environment(
         registry_table="registry", artifacts_bucket="artifacts", declared_sha256="1", stack="headwater/dev",
         prefix="headwater-dev-", alarms_queue_url=timers, alarms_queue_arn=arn_of(timers), dead_letters_url="",
@@ -75,7 +75,7 @@ def declared(stack: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host:
 def work(*, waits: bool) -> None:
     """Do what the queue brings; if it ``waits`` also what it brings a moment later."""
     url = manage.settings().alarms_queue_url
-    queue: Any = client("sqs")
+    queue: Any = CLIENTS("sqs")
     for _ in range(30):
         found = queue.receive_message(QueueUrl=url, WaitTimeSeconds=int(waits)).get("Messages", [])
         if not found:

@@ -10,6 +10,7 @@ from headwater.features.online.handoff import execution_name
 from headwater.features.online.in_progress import UnderWay
 from headwater.features.online.progress import ProgressOf
 from headwater.features.online.progress import Run as Materialising
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.cli.conftest import Run
 from tests.unit.client.conftest import OUTPUTS, describe
@@ -22,7 +23,7 @@ def test_what_is_under_way_is_shown_with_the_execution_that_does_it(run: Run, mo
         monkeypatch.setenv("HEADWATER_STACK", "dev")
         machine = world.materialisation()
         describe("dev", {**OUTPUTS, "region": "eu-central-1", "views": "last_sale", "materialisation_arn": machine})
-        store = Table(REGISTRY)
+        store = Table(REGISTRY, CLIENTS)
         Definitions(store).remember(SECOND)
         known = ProgressOf(store, "last_sale", SECOND.version)
         begun = Materialising(

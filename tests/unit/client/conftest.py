@@ -8,7 +8,7 @@ import pytest
 
 from headwater import __version__
 from headwater.client import Stack, connect
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.registry.cases import make_table, mocked_aws
 
 OUTPUTS = {
@@ -50,13 +50,13 @@ def stack(account: None) -> Stack:
     """A stack called dev: its description, its table and its lake."""
     describe("dev", OUTPUTS)
     make_table("registry")
-    client("s3").create_bucket(Bucket="lake")
-    client("s3").put_bucket_versioning(Bucket="lake", VersioningConfiguration={"Status": "Enabled"})
+    CLIENTS("s3").create_bucket(Bucket="lake")
+    CLIENTS("s3").put_bucket_versioning(Bucket="lake", VersioningConfiguration={"Status": "Enabled"})
     return connect("dev")
 
 
 def describe(name: str, outputs: dict[str, str]) -> None:
     """Write a stack's description as its deployment does."""
-    client("ssm").put_parameter(
+    CLIENTS("ssm").put_parameter(
         Name=f"/headwater/headwater/{name}", Value=json.dumps(outputs), Type="String", Overwrite=True
     )

@@ -24,12 +24,13 @@ from headwater.client import Stack
 from headwater.client.logs import NoLogs
 from headwater.declare.alarms import Alarms, Email, Route
 from headwater.errors import NotFound
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from tests.unit.alarms.cases import Waiting, alarm
 
 
 def put_alarm(name: str) -> None:
-    client("cloudwatch").put_metric_alarm(
+    CLIENTS("cloudwatch").put_metric_alarm(
         AlarmName=name,
         Namespace="Headwater",
         MetricName="Errors",
@@ -44,13 +45,13 @@ def put_alarm(name: str) -> None:
 @pytest.fixture
 def managed(stack: Stack) -> Stack:
     """The same with an alarm manager: its routes and its queue."""
-    client("s3").create_bucket(Bucket="artifacts")
+    CLIENTS("s3").create_bucket(Bucket="artifacts")
     declared = Alarms(
         receivers=(Email(name="mail"),),
         route=Route(receivers=("mail",), routes=(Route(match=("severity=critical",), group_by=()),)),
     )
-    client("s3").put_object(Bucket="artifacts", Key=DECLARED_KEY, Body=declared.model_dump_json())
-    client("sqs").create_queue(QueueName="headwater-dev-alarms")
+    CLIENTS("s3").put_object(Bucket="artifacts", Key=DECLARED_KEY, Body=declared.model_dump_json())
+    CLIENTS("sqs").create_queue(QueueName="headwater-dev-alarms")
     return stack
 
 
@@ -58,20 +59,22 @@ def fire(stack: Stack, name: str = "b", **labels: str) -> str:
     """An alarm goes off, and its group is looked at; the group's id."""
     del stack
     queue = Waiting(lambda: datetime.now(UTC))
-    declared = declared_alarms("artifacts")
+    declared = declared_alarms("artifacts", CLIENTS)
     assert declared is not None
     later = datetime.now(UTC) + timedelta(minutes=1)
-    manager = AlarmManager(AlarmStore("registry"), queue, declared)
+    manager = AlarmManager(AlarmStore(Table("registry", CLIENTS)), queue, declared)
     manager.handle(alarm(name, datetime.now(UTC), **labels))
     ((_, told),) = queue.messages
-    AlarmManager(AlarmStore("registry"), queue, declared, now=lambda: later).look(told["group"], told["turn"])
+    AlarmManager(AlarmStore(Table("registry", CLIENTS)), queue, declared, now=lambda: later).look(
+        told["group"], told["turn"]
+    )
     return str(told["group"])
 
 
 def test_alarms_that_go_off_come_first_and_say_whose_they_are(managed: Stack) -> None:
     for name in ("headwater-dev-a", "headwater-dev-b", "headwater-prod-a"):
         put_alarm(name)
-    client("cloudwatch").set_alarm_state(AlarmName="headwater-dev-b", StateValue="ALARM", StateReason="two errors")
+    CLIENTS("cloudwatch").set_alarm_state(AlarmName="headwater-dev-b", StateValue="ALARM", StateReason="two errors")
     group = fire(managed)
     first, second = managed.alarms.list()
     assert (first.name, first.state, first.group, first.status, first.told) == (
@@ -153,8 +156,8 @@ def test_a_stack_without_an_alarm_manager_says_so(stack: Stack) -> None:
 def test_alarms_of_alertmanager_are_handed_to_the_queue(managed: Stack) -> None:
     alert = {"status": "firing", "labels": {"alertname": "disk"}, "startsAt": "2026-01-01T00:00:00.123456789Z"}
     assert managed.alarms.send({"version": "4", "alerts": [alert]}) == 1
-    url = client("sqs").get_queue_url(QueueName="headwater-dev-alarms")["QueueUrl"]
-    (found,) = client("sqs").receive_message(QueueUrl=url)["Messages"]
+    url = CLIENTS("sqs").get_queue_url(QueueName="headwater-dev-alarms")["QueueUrl"]
+    (found,) = CLIENTS("sqs").receive_message(QueueUrl=url)["Messages"]
     event = json.loads(found["Body"])["event"]
     assert (event["name"], event["state"], event["labels"]) == ("disk", "ALARM", {"stack": "headwater/dev"})
     with pytest.raises(InvalidAlarm, match=r"alerts\[0\]: expected an object with 'labels'"):
@@ -171,7 +174,7 @@ def test_recorded_events_are_told_once_more_by_other_routes(managed: Stack) -> N
 
 
 def write_line(group: str, message: str) -> None:
-    logs = client("logs")
+    logs = CLIENTS("logs")
     logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName="s")
     event = {"timestamp": int(time.time() * 1000), "message": message}

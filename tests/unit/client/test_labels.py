@@ -21,7 +21,7 @@ from headwater.monitoring.labels import requests
 from headwater.monitoring.labels.definitions import Definitions
 from headwater.monitoring.labels.writing import LabelWriter
 from headwater.registry.store import ArtifactStore
-from headwater.storage.clients import client, using
+from headwater.storage.environment import CLIENTS
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.client.fake_api import Fake, answering
 from tests.unit.lake.world import ARTIFACTS
@@ -40,16 +40,14 @@ def stand() -> Iterator[Shop]:
 @pytest.fixture
 def api(stand: Shop) -> Iterator[Fake]:
     """An API whose labels the function's own code takes."""
-    inside = client.in_use
     with answering() as fake:
 
         def answer(path: str, body: Any) -> tuple[int, Any]:
-            with using(inside):
-                writer = LabelWriter(stand.store, Definitions(stand.registry, ArtifactStore(ARTIFACTS)))
-                model = path.split("/")[2]
-                if model != "buys":
-                    return 404, {"reason": "ModelNotRegistered", "message": f"no model {model!r}", "request_id": "r"}
-                return 202, requests.answer(writer, model, json.dumps(body).encode())
+            writer = LabelWriter(stand.store, Definitions(stand.registry, ArtifactStore(ARTIFACTS, CLIENTS)))
+            model = path.split("/")[2]
+            if model != "buys":
+                return 404, {"reason": "ModelNotRegistered", "message": f"no model {model!r}", "request_id": "r"}
+            return 202, requests.answer(writer, model, json.dumps(body).encode())
 
         fake.answer = answer
         yield fake

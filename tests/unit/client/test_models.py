@@ -10,6 +10,7 @@ from headwater.client import Stack
 from headwater.client.errors import BadTarget
 from headwater.registry.errors import ModelNotRegistered, NothingToRollBackTo, VersionNotFound, VersionNotReady
 from headwater.registry.service import Registry
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from headwater.training.errors import NotReproducible
 from tests.unit.registry.cases import candidate
@@ -17,7 +18,7 @@ from tests.unit.registry.cases import candidate
 
 @pytest.fixture
 def registry(stack: Stack) -> Registry:
-    return Registry(Table("registry"))
+    return Registry(Table("registry", CLIENTS))
 
 
 def test_a_list_shows_which_version_serves_and_how_the_newest_fared(stack: Stack, registry: Registry) -> None:

@@ -11,20 +11,19 @@ from moto.stepfunctions.models import stepfunctions_backends
 
 from headwater.client import Stack
 from headwater.client.errors import RunEnded, RunFailed, RunNotFound, TookTooLong
-from headwater.storage import clients as aws
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 
 MACHINE = {"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}
 
 
 @pytest.fixture
 def machine(stack: Stack) -> Any:
-    aws.client("stepfunctions").create_state_machine(
+    CLIENTS("stepfunctions").create_state_machine(
         name="headwater-dev-training", definition=json.dumps(MACHINE), roleArn="arn:aws:iam::123456789012:role/any"
     )
-    client("ecs").create_cluster(clusterName="headwater-dev")
-    client("s3").create_bucket(Bucket="artifacts")
-    client("s3").put_bucket_versioning(Bucket="artifacts", VersioningConfiguration={"Status": "Enabled"})
+    CLIENTS("ecs").create_cluster(clusterName="headwater-dev")
+    CLIENTS("s3").create_bucket(Bucket="artifacts")
+    CLIENTS("s3").put_bucket_versioning(Bucket="artifacts", VersioningConfiguration={"Status": "Enabled"})
     (made,) = stepfunctions_backends["123456789012"]["us-east-1"].state_machines
     return made
 
@@ -45,7 +44,7 @@ def test_a_run_carries_its_model_and_why_it_was_started(stack: Stack, machine: A
 
 
 def test_a_run_that_nobody_tells_of_has_no_start(stack: Stack, machine: Any) -> None:
-    client("stepfunctions").start_execution(stateMachineArn=machine.arn, name="by-hand", input='{"model": "delays"}')
+    CLIENTS("stepfunctions").start_execution(stateMachineArn=machine.arn, name="by-hand", input='{"model": "delays"}')
     assert stack.runs.get("by-hand").started_by is None
 
 
@@ -83,7 +82,7 @@ def test_a_container_that_failed_tells_its_exit_code(stack: Stack, machine: Any)
 def test_a_container_that_left_its_reason_is_quoted(stack: Stack, machine: Any) -> None:
     run = stack.train("delays")
     failure = json.dumps({"error": "InvalidExamples", "message": "no row has a label"})
-    client("s3").put_object(Bucket="artifacts", Key=f"runs/delays/{run.id}/failure.json", Body=failure)
+    CLIENTS("s3").put_object(Bucket="artifacts", Key=f"runs/delays/{run.id}/failure.json", Body=failure)
     cause = json.dumps({"Containers": [{"Name": "training", "ExitCode": 1}]})
     end(machine, run.id, "FAILED", error="States.TaskFailed", cause=cause)
     with pytest.raises(RunFailed, match="failed: InvalidExamples: no row has a label"):
@@ -106,7 +105,7 @@ def test_a_stopped_run_says_who_stopped_it_and_leaves_a_record(stack: Stack, mac
     stopped = stack.runs.stop(run.id, why="too  costly")
     assert (stopped.status, stopped.is_finished) == ("ABORTED", True)
     assert re.fullmatch(r"Stopped: stopped by .+: too costly", stopped.cause)
-    body = client("s3").get_object(Bucket="artifacts", Key=f"runs/delays/{run.id}/stopped.json")["Body"].read()
+    body = CLIENTS("s3").get_object(Bucket="artifacts", Key=f"runs/delays/{run.id}/stopped.json")["Body"].read()
     assert json.loads(body)["why"] == "too costly"
     with pytest.raises(RunFailed, match="of delays aborted: Stopped: stopped by"):
         stack.runs.watch(run.id, timeout=5)

@@ -16,7 +16,8 @@ from headwater.client import connect
 from headwater.client.description import local_environment
 from headwater.client.errors import NoStack, NotDeclared
 from headwater.project import NoProject, home, project
-from headwater.storage.clients import Clients, client, using
+from headwater.storage.clients import Clients
+from headwater.storage.environment import CLIENTS
 from tests.unit.client.conftest import OUTPUTS, describe
 
 KINDS = ("models", "sources", "views")
@@ -143,11 +144,10 @@ def test_the_region_is_the_one_that_all_tools_of_aws_obey(monkeypatch: pytest.Mo
 
 
 def test_two_stacks_keep_their_own_clients(account: None) -> None:
-    here = client("s3")
-    with using(Clients(endpoint_url="http://127.0.0.1:1")):
-        assert client("s3") is not here
-        assert client("s3").meta.endpoint_url == "http://127.0.0.1:1"
-    assert client("s3") is here
+    here, there = Clients(), Clients(endpoint_url="http://127.0.0.1:1")
+    assert there("s3") is not here("s3")
+    assert there("s3").meta.endpoint_url == "http://127.0.0.1:1"
+    assert here("s3") is here("s3")
 
 
 def test_the_project_is_found_from_any_folder_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,14 +165,13 @@ def test_the_project_is_found_from_any_folder_in_it(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("count", [0, 3, 1000])
 def test_a_stack_may_have_any_number_of_products(account: None, count: int) -> None:
     names = {kind: [f"{kind}_{number:04}_{'x' * 34}" for number in range(count)] for kind in KINDS}
-    clients = client
     told: dict[str, str] = {**OUTPUTS, "artifacts_bucket": "artifacts"}
     if count < 1000:
         describe("dev", {**told, **{kind: ",".join(found) for kind, found in names.items()}})
     else:
         # As infra/description.py keeps what has no room in a parameter.
-        clients("s3").create_bucket(Bucket="artifacts")
-        clients("s3").put_object(Bucket="artifacts", Key="stack/catalog.json", Body=json.dumps(names).encode())
+        CLIENTS("s3").create_bucket(Bucket="artifacts")
+        CLIENTS("s3").put_object(Bucket="artifacts", Key="stack/catalog.json", Body=json.dumps(names).encode())
         describe("dev", {**told, "catalog_key": "stack/catalog.json"})
     found = connect("dev").description
     assert {kind: list(getattr(found, kind) or ()) for kind in KINDS} == names
@@ -181,7 +180,7 @@ def test_a_stack_may_have_any_number_of_products(account: None, count: int) -> N
 
 
 def test_a_catalog_that_is_gone_is_named(account: None) -> None:
-    client("s3").create_bucket(Bucket="artifacts")
+    CLIENTS("s3").create_bucket(Bucket="artifacts")
     describe("dev", {**OUTPUTS, "artifacts_bucket": "artifacts", "catalog_key": "stack/catalog.json"})
     with pytest.raises(NoStack, match=r"s3://artifacts/stack/catalog\.json, and there is nothing"):
         connect("dev")

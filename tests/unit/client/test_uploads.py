@@ -14,8 +14,8 @@ from headwater.client.ingestions import SentFile
 from headwater.lake.errors import FileRefused
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import Ingestion, IngestionStatus
-from headwater.storage import clients as aws
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from headwater.values import Pointer
 
 MACHINE = {"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}
@@ -30,11 +30,11 @@ def sent(stack: Stack, tmp_path: Path) -> SentFile:
 
 def record(sent: SentFile, status: IngestionStatus, **changes: object) -> Ingestion:
     entry = Ingestion(source=sent.source, file=sent.file, upload=sent.upload, status=status, at=datetime.now(UTC))
-    return IngestionLog("registry").record(entry.model_copy(update=changes))
+    return IngestionLog(Table("registry", CLIENTS)).record(entry.model_copy(update=changes))
 
 
 def test_a_file_lands_under_its_source_as_a_version_of_its_own(stack: Stack, sent: SentFile) -> None:
-    found = aws.client("s3").get_object(Bucket="lake", Key="landing/houses/rows.csv", VersionId=sent.version_id)
+    found = CLIENTS("s3").get_object(Bucket="lake", Key="landing/houses/rows.csv", VersionId=sent.version_id)
     assert found["Body"].read() == b"a,b\n1,2\n"
 
 
@@ -79,7 +79,7 @@ class FakeRun:
         self.sent, self.answer = sent, {"status": status, **more}
 
     def __enter__(self) -> None:
-        steps = client("stepfunctions")
+        steps = CLIENTS("stepfunctions")
         role = "arn:aws:iam::123456789012:role/any"
         arn = steps.create_state_machine(
             name="headwater-dev-ingestion", definition=json.dumps(MACHINE), roleArn=role

@@ -18,7 +18,7 @@ from headwater.client.verification.runner import _judge, silently, verify
 from headwater.client.verification.storage import bucket, refuses_plain_text
 from headwater.client.verification.types import Check, CheckFailed, CheckResult, NotApplicable, Work
 from headwater.registry.service import Registry
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from headwater.verification.rows import Sample
 from tests.unit.registry.cases import candidate
@@ -64,7 +64,7 @@ def test_a_check_fails_with_its_reason_and_what_needs_it_is_skipped(work: Work) 
 
 def test_a_refusal_of_aws_is_a_failed_check_that_names_call_and_code(work: Work) -> None:
     def asks(_: Work) -> str:
-        client("dynamodb").describe_table(TableName="nosuch")
+        CLIENTS("dynamodb").describe_table(TableName="nosuch")
         return ""
 
     ((outcome, detail),) = judged(work, Check("one", "the first", asks))
@@ -73,14 +73,14 @@ def test_a_refusal_of_aws_is_a_failed_check_that_names_call_and_code(work: Work)
 
 
 def test_a_second_verification_is_told_who_runs_the_first(stack: Stack) -> None:
-    store = Table("registry")
+    store = Table("registry", CLIENTS)
     assert VerificationPlace(store, "one").take() is None
     with pytest.raises(VerificationRunning, match="another verification of this stack runs since"):
         VerificationPlace(store, "two").take()
 
 
 def test_the_place_of_a_killed_verification_is_taken_after_a_silence(stack: Stack) -> None:
-    store = Table("registry")
+    store = Table("registry", CLIENTS)
     VerificationPlace(store, "one", now=lambda: NOW).take()
     soon, late = NOW + SILENCE, NOW + SILENCE + timedelta(seconds=1)
     with pytest.raises(VerificationRunning):
@@ -91,7 +91,7 @@ def test_the_place_of_a_killed_verification_is_taken_after_a_silence(stack: Stac
 
 
 def test_what_was_kept_is_left_to_the_next_and_a_released_place_is_free(stack: Stack) -> None:
-    store = Table("registry")
+    store = Table("registry", CLIENTS)
     first = VerificationPlace(store, "one")
     first.take()
     first.keep()
@@ -110,15 +110,15 @@ def test_what_was_kept_is_left_to_the_next_and_a_released_place_is_free(stack: S
 def test_a_stack_without_the_product_is_refused_before_anything_is_done(stack: Stack) -> None:
     with pytest.raises(NoVerification, match="without the product"):
         verify(stack)
-    assert Table("registry").get("VERIFICATION#", "CURRENT") is None
+    assert Table("registry", CLIENTS).get("VERIFICATION#", "CURRENT") is None
 
 
 @pytest.fixture
 def deployed(stack: Stack) -> Stack:
     """A stack with empty buckets, tables and state machines, that knows the verification's product."""
     for name in ("artifacts", "predictions"):
-        client("s3").create_bucket(Bucket=name)
-    client("dynamodb").create_table(
+        CLIENTS("s3").create_bucket(Bucket=name)
+    CLIENTS("dynamodb").create_table(
         TableName="features",
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
@@ -127,17 +127,17 @@ def deployed(stack: Stack) -> Stack:
     definition = '{"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}'
     role = "arn:aws:iam::123456789012:role/machine"
     for name in ("ingestion", "training"):
-        client("stepfunctions").create_state_machine(name=f"headwater-dev-{name}", definition=definition, roleArn=role)
+        CLIENTS("stepfunctions").create_state_machine(name=f"headwater-dev-{name}", definition=definition, roleArn=role)
     return Stack(stack.description.model_copy(update={"verify": "yes"}), stack.clients)
 
 
 def put_something(work: Work) -> str:
     """What a verification may have put into a stack when it ends."""
     for name, key in (("lake", "landing/headwater_verify_rows/a.csv"), ("predictions", "headwater_verify/a.json")):
-        client("s3").put_object(Bucket=name, Key=key, Body=b"x")
+        CLIENTS("s3").put_object(Bucket=name, Key=key, Body=b"x")
     key = f"headwater_verify_unit|{work.sample.units[0]}"
-    client("dynamodb").put_item(TableName="features", Item={"pk": {"S": key}})
-    registry = Registry(Table("registry"))
+    CLIENTS("dynamodb").put_item(TableName="features", Item={"pk": {"S": key}})
+    registry = Registry(Table("registry", CLIENTS))
     own = candidate(f"run-{work.sample.run_id}").model_copy(update={"model": "headwater_verify"})
     version = registry.register(own).version
     registry.promote("headwater_verify", alias="production", to=version, expected=None)
@@ -146,24 +146,24 @@ def put_something(work: Work) -> str:
 
 def left() -> list[object]:
     """What is still there of it."""
-    versions = client("s3").list_object_versions(Bucket="lake", Prefix="landing/")
+    versions = CLIENTS("s3").list_object_versions(Bucket="lake", Prefix="landing/")
     return [
         *versions.get("Versions", ()),
         *versions.get("DeleteMarkers", ()),
-        *client("s3").list_objects_v2(Bucket="predictions").get("Contents", ()),
-        *client("dynamodb").scan(TableName="features")["Items"],
-        *Registry(Table("registry")).aliases("headwater_verify"),
+        *CLIENTS("s3").list_objects_v2(Bucket="predictions").get("Contents", ()),
+        *CLIENTS("dynamodb").scan(TableName="features")["Items"],
+        *Registry(Table("registry", CLIENTS)).aliases("headwater_verify"),
     ]
 
 
 def test_what_a_verification_put_there_is_gone_afterwards(deployed: Stack) -> None:
-    client("s3").put_object(Bucket="lake", Key="landing/rows/mine.csv", Body=b"x")
+    CLIENTS("s3").put_object(Bucket="lake", Key="landing/rows/mine.csv", Body=b"x")
     report = verify(deployed, checks=[Check("one", "the first", put_something)])
     assert [(entry.name, entry.outcome) for entry in report.results] == [
         ("one", Outcome.OK), ("clean", Outcome.OK), ("cost", Outcome.OK),
     ]  # fmt: skip
     assert [entry["Key"] for entry in left()] == ["landing/rows/mine.csv"]  # type: ignore[index]
-    assert Table("registry").get("VERIFICATION#", "CURRENT") is None
+    assert Table("registry", CLIENTS).get("VERIFICATION#", "CURRENT") is None
 
 
 def test_an_interrupted_verification_cleans_up(deployed: Stack) -> None:
@@ -174,7 +174,7 @@ def test_an_interrupted_verification_cleans_up(deployed: Stack) -> None:
     with pytest.raises(KeyboardInterrupt):
         verify(deployed, checks=[Check("one", "the first", interrupted)])
     assert left() == []
-    assert Table("registry").get("VERIFICATION#", "CURRENT") is None
+    assert Table("registry", CLIENTS).get("VERIFICATION#", "CURRENT") is None
 
 
 def test_what_was_kept_is_removed_by_the_next_verification(deployed: Stack) -> None:
@@ -187,7 +187,7 @@ def test_what_was_kept_is_removed_by_the_next_verification(deployed: Stack) -> N
 
 
 def test_its_model_and_view_stand_in_no_list_of_the_products(stack: Stack) -> None:
-    registry = Registry(Table("registry"))
+    registry = Registry(Table("registry", CLIENTS))
     own = candidate("run-1")
     registry.register(own)
     registry.register(own.model_copy(update={"model": "headwater_verify"}))
@@ -195,9 +195,9 @@ def test_its_model_and_view_stand_in_no_list_of_the_products(stack: Stack) -> No
 
 
 def test_a_bucket_that_lacks_everything_says_what_it_lacks(stack: Stack) -> None:
-    client("s3").create_bucket(Bucket="bare")
+    CLIENTS("s3").create_bucket(Bucket="bare")
     with pytest.raises(CheckFailed) as raised:
-        bucket("bare")
+        bucket("bare", CLIENTS)
     for words in ("not private", "versioning is off", "without TLS"):
         assert words in raised.value.message
 

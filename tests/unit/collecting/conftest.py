@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from localcloud.moto_patches import corrected
 
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.collecting import mariadb
 from tests.unit.collecting.database import Database, MariaDatabase
 from tests.unit.collecting.postgresql import postgresql, programs
@@ -31,11 +31,11 @@ def world(shared_world: World) -> Iterator[World]:
     """An empty stack."""
     yield shared_world
     # Others than those whose answers a test lost.
-    client.cache_clear()
+    CLIENTS.forget()
     emptied()
-    for bucket in {one["Name"] for one in client("s3").list_buckets()["Buckets"]} - {LAKE, ARTIFACTS}:
+    for bucket in {one["Name"] for one in CLIENTS("s3").list_buckets()["Buckets"]} - {LAKE, ARTIFACTS}:
         emptied(bucket)
-        client("s3").delete_bucket(Bucket=bucket)
+        CLIENTS("s3").delete_bucket(Bucket=bucket)
 
 
 @pytest.fixture(scope="session")
@@ -82,8 +82,8 @@ def aws_streams(world: World) -> Iterator[None]:
     """An empty stack, with shards as Kinesis has them; streams and queues are gone afterwards."""
     with corrected("kinesis_shards"):
         yield
-        client.cache_clear()
-        for name in client("kinesis").list_streams()["StreamNames"]:
-            client("kinesis").delete_stream(StreamName=name)
-        for url in client("sqs").list_queues().get("QueueUrls", []):
-            client("sqs").delete_queue(QueueUrl=url)
+        CLIENTS.forget()
+        for name in CLIENTS("kinesis").list_streams()["StreamNames"]:
+            CLIENTS("kinesis").delete_stream(StreamName=name)
+        for url in CLIENTS("sqs").list_queues().get("QueueUrls", []):
+            CLIENTS("sqs").delete_queue(QueueUrl=url)

@@ -21,7 +21,7 @@ from headwater.collecting.streams.sqs import read_queue
 from headwater.collecting.types import Outcome
 from headwater.declare import Collector, Kinesis, Schedule, Sqs
 from headwater.json_values import dumps, loads
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.collecting.world import collecting, landed, lines, store
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
@@ -49,7 +49,7 @@ class Stream:
     """Pauses that a reader made."""
 
     def __post_init__(self) -> None:
-        client("kinesis").create_stream(StreamName=self.name, ShardCount=self.shards)
+        CLIENTS("kinesis").create_stream(StreamName=self.name, ShardCount=self.shards)
 
     @property
     def moto(self) -> MotoStream:
@@ -61,19 +61,21 @@ class Stream:
 
     def put_bytes(self, data: bytes, key: str = "k") -> str:
         """Put a record; its sequence number."""
-        answer = client("kinesis").put_record(StreamName=self.name, Data=data, PartitionKey=key)
+        answer = CLIENTS("kinesis").put_record(StreamName=self.name, Data=data, PartitionKey=key)
         return str(answer["SequenceNumber"])
 
     def split(self, shard: int = 0) -> None:
         """Split a shard in two."""
         found = self.moto.shards[f"shardId-{shard:012}"]
         middle = (found.starting_hash + found.ending_hash) // 2
-        client("kinesis").split_shard(StreamName=self.name, ShardToSplit=found.shard_id, NewStartingHashKey=str(middle))
+        CLIENTS("kinesis").split_shard(
+            StreamName=self.name, ShardToSplit=found.shard_id, NewStartingHashKey=str(middle)
+        )
 
     def merge(self, one: int, other: int) -> None:
         """Merge two shards."""
         names = [f"shardId-{number:012}" for number in (one, other)]
-        client("kinesis").merge_shards(StreamName=self.name, ShardToMerge=names[0], AdjacentShardToMerge=names[1])
+        CLIENTS("kinesis").merge_shards(StreamName=self.name, ShardToMerge=names[0], AdjacentShardToMerge=names[1])
 
     def age(self, **by: float) -> None:
         """Let all that is there have come so much earlier."""
@@ -85,7 +87,7 @@ class Stream:
 
     def iterator(self) -> str:
         """A new one of the first shard's beginning."""
-        made = client("kinesis").get_shard_iterator(
+        made = CLIENTS("kinesis").get_shard_iterator(
             StreamName=self.name, ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON"
         )
         return str(made["ShardIterator"])
@@ -96,7 +98,7 @@ class Stream:
         reads = Kinesis(**{"stream": self.name, **more})
         collector = Collector(name="book", source="readings", schedule=Schedule(every="1h"), reads=reads)
         clock = now if at is None else lambda: at
-        read = partial(read_kinesis, reads, now=clock, pause=self.waited.append)
+        read = partial(read_kinesis, reads, clients=CLIENTS, now=clock, pause=self.waited.append)
         return collecting(read, collector).run(name, Tick(at=tick or now()), seconds_left=left)
 
 
@@ -116,7 +118,7 @@ class Queue:
     def __post_init__(self) -> None:
         if self.is_fifo:
             self.attributes |= {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
-        self.url = client("sqs").create_queue(QueueName=self.name, Attributes=self.attributes)["QueueUrl"]
+        self.url = CLIENTS("sqs").create_queue(QueueName=self.name, Attributes=self.attributes)["QueueUrl"]
 
     @property
     def is_fifo(self) -> bool:
@@ -134,7 +136,7 @@ class Queue:
     def send_body(self, body: str, *, group: str = "g") -> str:
         """Send a message; its id."""
         more = {"MessageGroupId": group} if self.is_fifo else {}
-        return str(client("sqs").send_message(QueueUrl=self.url, MessageBody=body, **more)["MessageId"])  # type: ignore[arg-type]
+        return str(CLIENTS("sqs").send_message(QueueUrl=self.url, MessageBody=body, **more)["MessageId"])  # type: ignore[arg-type]
 
     def show(self) -> None:
         """Let what was received and not deleted be visible again, as after its visibility timeout."""
@@ -149,7 +151,7 @@ class Queue:
         """Run the collector."""
         reads = Sqs(**{"queue": self.name, **more})
         collector = Collector(name="book", source="readings", schedule=Schedule(every="1h"), reads=reads)
-        read = partial(read_queue, reads, now=now, pause=lambda _: None, wait=0)
+        read = partial(read_queue, reads, clients=CLIENTS, now=now, pause=lambda _: None, wait=0)
         return collecting(read, collector).run(name, Tick(at=now()), seconds_left=left)
 
 

@@ -10,7 +10,7 @@ from headwater.collecting.buckets import store as buckets
 from headwater.collecting.errors import CollectFailed
 from headwater.collecting.types import Outcome
 from headwater.declare import S3, Collector, Schedule
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.crashing import Killed
 from tests.unit.collecting.world import landed, run, store, versions
 from tests.unit.lake.world import World
@@ -22,18 +22,18 @@ ROLE = "arn:aws:iam::222222222222:role/export"
 @pytest.fixture
 def exports(world: World) -> None:
     where = {"LocationConstraint": "eu-central-1"}
-    client("s3").create_bucket(Bucket="exports", CreateBucketConfiguration=where)  # type: ignore[arg-type]
+    CLIENTS("s3").create_bucket(Bucket="exports", CreateBucketConfiguration=where)  # type: ignore[arg-type]
 
 
 def put(**files: str) -> None:
     for name, text in files.items():
-        client("s3").put_object(Bucket="exports", Key=f"out/{name.replace('__', '/')}.csv", Body=text.encode())
+        CLIENTS("s3").put_object(Bucket="exports", Key=f"out/{name.replace('__', '/')}.csv", Body=text.encode())
 
 
 def collect(name: str = "run", **more: object) -> Outcome:
     reads = S3(bucket="exports", **{"prefix": "out/", **more})  # type: ignore[arg-type]
     collector = Collector(name="book", source="readings", schedule=Schedule(every="1h"), reads=reads)
-    return run(partial(buckets.read_bucket, reads), name, collector)
+    return run(partial(buckets.read_bucket, reads, clients=CLIENTS), name, collector)
 
 
 def test_each_object_lands_once_and_again_when_it_changes(exports: None) -> None:
@@ -79,8 +79,8 @@ def test_killed_at_any_call_every_object_lands_once(exports: None) -> None:
 
 def test_a_pattern_chooses_and_folders_of_the_console_are_none(exports: None) -> None:
     put(a="1", b="2")
-    client("s3").put_object(Bucket="exports", Key="out/", Body=b"")
-    client("s3").put_object(Bucket="exports", Key="out/_SUCCESS", Body=b"x")
+    CLIENTS("s3").put_object(Bucket="exports", Key="out/", Body=b"")
+    CLIENTS("s3").put_object(Bucket="exports", Key="out/_SUCCESS", Body=b"x")
     collect("first", pattern="a*.csv")
     assert list(landed()) == ["book/a.csv"]
     with pytest.raises(CollectFailed, match=r"out/_SUCCESS: its name doesn't tell what it holds.*pattern such as"):
@@ -88,7 +88,7 @@ def test_a_pattern_chooses_and_folders_of_the_console_are_none(exports: None) ->
 
 
 def test_names_with_any_characters_land_under_their_names(exports: None) -> None:
-    client("s3").put_object(Bucket="exports", Key="out/d=2026-01-01/a b+c%20ü.CSV.gz", Body=b"x")
+    CLIENTS("s3").put_object(Bucket="exports", Key="out/d=2026-01-01/a b+c%20ü.CSV.gz", Body=b"x")
     collect()
     assert list(landed()) == ["book/d=2026-01-01/a b+c%20ü.CSV.gz"]
 
@@ -96,7 +96,9 @@ def test_names_with_any_characters_land_under_their_names(exports: None) -> None
 def test_a_role_of_the_other_account_is_assumed_with_its_external_id(exports: None) -> None:
     put(a="1")
     asked: list[dict[str, object]] = []
-    client("sts").meta.events.register("provide-client-params.sts.AssumeRole", lambda params, **_: asked.append(params))
+    CLIENTS("sts").meta.events.register(
+        "provide-client-params.sts.AssumeRole", lambda params, **_: asked.append(params)
+    )
     collect(role_arn=ROLE, external_id="shop-42")
     assert [(one["RoleArn"], one["ExternalId"]) for one in asked] == [(ROLE, "shop-42")]
     assert list(landed()) == ["book/a.csv"]
@@ -105,7 +107,7 @@ def test_a_role_of_the_other_account_is_assumed_with_its_external_id(exports: No
 def test_what_cant_be_read_is_told(exports: None) -> None:
     reads = S3(bucket="absent-bucket", prefix="out/")
     with pytest.raises(CollectFailed, match="s3://absent-bucket/out/ can't be listed: NoSuchBucket"):
-        run(partial(buckets.read_bucket, reads), "run")
+        run(partial(buckets.read_bucket, reads, clients=CLIENTS), "run")
     put(a="12345", b="")
     with pytest.raises(CollectFailed, match=r"out/a.csv has 5 bytes, more than max_object_bytes=4"):
         collect("large", max_object_bytes=4)

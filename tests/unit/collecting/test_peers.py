@@ -12,7 +12,7 @@ from moto.s3.models import s3_backends
 from headwater.collecting.errors import CollectFailed
 from headwater.collecting.service import reset
 from headwater.declare import NextToken, PageNumber
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.crashing import Killed
 from tests.unit.collecting.database import Database, MariaDatabase, records, told
 from tests.unit.collecting.test_buckets import collect, exports, put
@@ -142,6 +142,6 @@ def test_airbyte_5365_and_olake_1131_objects_are_found_whenever_they_were_writte
     # One within the same second as the last that was seen, one that became visible late.
     written["out/c.csv"].last_modified = written["out/b.csv"].last_modified
     written["out/a.csv"].last_modified = datetime(2020, 1, 1, tzinfo=UTC).replace(tzinfo=None)
-    assert client("s3").head_object(Bucket="exports", Key="out/a.csv")["LastModified"].year == 2020
+    assert CLIENTS("s3").head_object(Bucket="exports", Key="out/a.csv")["LastModified"].year == 2020
     collect("second")
     assert landed() == {"book/a.csv": b"2", "book/b.csv": b"1", "book/c.csv": b"3"}

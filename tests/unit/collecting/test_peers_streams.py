@@ -18,7 +18,7 @@ from headwater.collecting.errors import CollectFailed
 from headwater.collecting.service import reset
 from headwater.collecting.streams import sqs
 from headwater.collecting.streams import store as calls_of_streams
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.collecting.streams import Queue, Stream, now, packed, read_long_ago, told
 from tests.unit.collecting.world import store
 
@@ -70,7 +70,7 @@ def test_redpanda_735_and_telegraf_19505_an_expired_iterator_is_replaced(
             name, shard, last, _made = base64.b64decode(params["ShardIterator"]).decode().split(":")
             params["ShardIterator"] = base64.b64encode(f"{name}:{shard}:{last}:0".encode()).decode()
 
-    client("kinesis").meta.events.register("provide-client-params.kinesis.GetRecords", expire)
+    CLIENTS("kinesis").meta.events.register("provide-client-params.kinesis.GetRecords", expire)
     stream.collect(batch_rows=2)
     assert told() == [1, 2, 3, 4, 5]
     assert len(calls) == 6
@@ -84,7 +84,7 @@ def test_estuary_2665_a_stream_that_is_throttled_is_asked_again_after_pauses(str
         if next(throttled):
             raise ClientError({"Error": {"Code": "ProvisionedThroughputExceededException"}}, "GetRecords")
 
-    client("kinesis").meta.events.register("after-call.kinesis.GetRecords", throttle)
+    CLIENTS("kinesis").meta.events.register("after-call.kinesis.GetRecords", throttle)
     stream.collect()
     assert told() == [1, 2]
     assert len(stream.waited) == 4
@@ -93,7 +93,7 @@ def test_estuary_2665_a_stream_that_is_throttled_is_asked_again_after_pauses(str
 def test_kinesis_connectors_8_a_stream_that_was_made_anew_is_refused(stream: Stream) -> None:
     stream.put(1)
     stream.collect("first")
-    client("kinesis").delete_stream(StreamName=stream.name)
+    CLIENTS("kinesis").delete_stream(StreamName=stream.name)
     again = Stream()
     again.moto.creation_datetime += timedelta(minutes=5)
     again.put(2)
@@ -135,7 +135,7 @@ def test_kcl_343_packed_rows_of_another_shard_are_neither_lost_nor_doubled(strea
 def test_camel_kafka_1731_no_message_is_deleted_before_it_has_landed(queue: Queue) -> None:
     queue.send(1)
     seen = []
-    client("sqs").meta.events.register(
+    CLIENTS("sqs").meta.events.register(
         "provide-client-params.sqs.DeleteMessageBatch", lambda **_: seen.append((told(), len(queue.left())))
     )
     queue.collect()
@@ -153,7 +153,7 @@ def test_redpanda_182_a_message_that_comes_twice_to_one_batch_lands_once(
         if next(shown, False):
             queue.show()
 
-    client("sqs").meta.events.register("after-call.sqs.ReceiveMessage", show)
+    CLIENTS("sqs").meta.events.register("after-call.sqs.ReceiveMessage", show)
     queue.collect()
     assert (sorted(told()), queue.left()) == ([1, 2], [])
 
@@ -173,7 +173,7 @@ def test_redpanda_2649_and_qubole_55_shards_that_closed_between_two_runs_are_rea
 def test_materialize_2288_records_of_an_answer_that_is_not_behind_land(stream: Stream) -> None:
     stream.put(1)
     behind = []
-    client("kinesis").meta.events.register(
+    CLIENTS("kinesis").meta.events.register(
         "after-call.kinesis.GetRecords", lambda parsed, **_: behind.append(parsed["MillisBehindLatest"])
     )
     stream.collect()
@@ -191,7 +191,7 @@ def test_kcl_445_and_qubole_87_answers_without_records_are_no_end(
             # As AWS answers for a stretch of a shard that has no records.
             parsed |= {"Records": [], "MillisBehindLatest": left, "NextShardIterator": stream.iterator()}
 
-    client("kinesis").meta.events.register("after-call.kinesis.GetRecords", empty)
+    CLIENTS("kinesis").meta.events.register("after-call.kinesis.GetRecords", empty)
     stream.collect("first")
     assert told() == [1]
     assert stream.collect("nothing").rows == 0
@@ -204,7 +204,7 @@ def test_harlow_98_and_125_a_cursor_older_than_all_records_does_not_get_stuck(st
     read_long_ago(hours=30)
     stream.put(2)
     asked: list[dict[str, str]] = []
-    client("kinesis").meta.events.register(
+    CLIENTS("kinesis").meta.events.register(
         "provide-client-params.kinesis.GetShardIterator", lambda params, **_: asked.append(params)
     )
     with pytest.raises(CollectFailed, match="records may be lost"):
@@ -234,7 +234,7 @@ def test_python_task_queue_12_and_redpanda_1948_a_call_waits_and_hides_long(
     queue: Queue,
 ) -> None:
     asked: list[dict[str, int]] = []
-    client("sqs").meta.events.register(
+    CLIENTS("sqs").meta.events.register(
         "provide-client-params.sqs.ReceiveMessage", lambda params, **_: asked.append(params)
     )
     queue.send(1)

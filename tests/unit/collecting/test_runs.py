@@ -15,7 +15,7 @@ from headwater.collecting.service import MARGIN, Tick, reset
 from headwater.collecting.store import CollectedFiles
 from headwater.collecting.types import Batch, Request, RunStatus
 from headwater.declare import Collector, Schedule, Sql
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.values import Pointer
 from tests.crashing import Killed
 from tests.unit.collecting.world import (
@@ -213,7 +213,7 @@ def test_no_secret_is_in_an_error_its_notes_or_the_registry(world: World) -> Non
 
     with pytest.raises(CollectFailed) as failed:
         run(broken, secrets={"ssm:/book/token": address})
-    kept = str(client("dynamodb").scan(TableName="registry")["Items"])
+    kept = str(CLIENTS("dynamodb").scan(TableName="registry")["Items"])
     told = "".join([failed.value.message, *failed.value.__notes__, kept])
     assert failed.value.__cause__ is None
     assert failed.value.__context__ is None
@@ -275,7 +275,7 @@ def test_a_memory_of_any_size_is_kept_and_the_last_one_alone(world: World) -> No
 
 
 def test_what_killed_runs_left_is_deleted_a_day_later_and_nothing_that_counts(world: World, tmp_path: Path) -> None:
-    files, landing = CollectedFiles(LAKE), Landing(store(), CollectedFiles(LAKE), lambda _: None)
+    files, landing = CollectedFiles(LAKE, CLIENTS), Landing(store(), CollectedFiles(LAKE, CLIENTS), lambda _: None)
     wire, puts = wired("s3", "dynamodb"), iter(range(1000))
     run(lambda _: iter([Batch(rows=[{"row": 1}], cursor=1, memory=b"kept")]), "first")
     # The third write to S3 is the one to landing: the batch counts, and waits there.
@@ -302,13 +302,13 @@ def test_what_killed_runs_left_is_deleted_a_day_later_and_nothing_that_counts(wo
 
 
 def _is_there(pointer: Pointer) -> bool:
-    found = client("s3").list_object_versions(Bucket=pointer.bucket, Prefix=pointer.key).get("Versions", [])
+    found = CLIENTS("s3").list_object_versions(Bucket=pointer.bucket, Prefix=pointer.key).get("Versions", [])
     return pointer.version_id in {one["VersionId"] for one in found}
 
 
 def test_a_file_of_somebody_else_is_not_taken_for_the_collectors(world: World) -> None:
     run(lambda _: iter([Batch(rows=[{"row": 1}], name="all")]), "first")
-    client("s3").put_object(Bucket=LAKE, Key="landing/readings/book/all.jsonl.gz", Body=b"theirs")
+    CLIENTS("s3").put_object(Bucket=LAKE, Key="landing/readings/book/all.jsonl.gz", Body=b"theirs")
     with pytest.raises(CollectFailed, match=r"landing/readings/book/all.jsonl.gz isn't the collector's"):
         run(lambda _: iter([Batch(rows=[{"row": 2}], name="all")]), "second")
 

@@ -15,7 +15,7 @@ from headwater.collecting.service import reset
 from headwater.collecting.streams import remembered
 from headwater.collecting.streams.remembered import Remembered
 from headwater.collecting.types import RunStatus
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.crashing import crash_points
 from tests.unit.collecting.streams import Queue, now, told
 from tests.unit.collecting.world import landed, lines, store
@@ -111,8 +111,8 @@ def test_what_is_behind_a_bad_message_of_a_fifo_group_waits_until_it_is_gone(aws
     with pytest.raises(CollectFailed, match=f"message {bad} of queue orders.fifo is no JSON"):
         queue.collect("first")
     assert (told(), queue.left()) == ([2], ["bad", '{"row": 1}'])
-    message = client("sqs").receive_message(QueueUrl=queue.url)["Messages"][0]
-    client("sqs").delete_message(QueueUrl=queue.url, ReceiptHandle=message["ReceiptHandle"])
+    message = CLIENTS("sqs").receive_message(QueueUrl=queue.url)["Messages"][0]
+    CLIENTS("sqs").delete_message(QueueUrl=queue.url, ReceiptHandle=message["ReceiptHandle"])
     queue.collect("second")
     assert (told(), queue.left()) == ([2, 1], [])
 
@@ -179,7 +179,7 @@ def test_a_run_of_several_calls_fails_by_what_an_earlier_one_could_not_read(queu
 def test_what_is_sent_while_a_run_reads_does_not_keep_it_for_ever(queue: Queue) -> None:
     queue.send(*range(3))
     # A sender that is as quick as the reader: who reads until the queue is empty would never end.
-    client("sqs").meta.events.register("after-call.sqs.ReceiveMessage", lambda **_: queue.send(*range(10)))
+    CLIENTS("sqs").meta.events.register("after-call.sqs.ReceiveMessage", lambda **_: queue.send(*range(10)))
     assert queue.collect().rows < 40
 
 
@@ -191,7 +191,7 @@ def test_a_receive_that_fails_lets_others_have_what_was_taken(queue: Queue) -> N
         if next(calls) == 1:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ReceiveMessage")
 
-    client("sqs").meta.events.register("after-call.sqs.ReceiveMessage", fail)
+    CLIENTS("sqs").meta.events.register("after-call.sqs.ReceiveMessage", fail)
     with pytest.raises(CollectFailed, match="queue orders can't be read: AccessDenied: no"):
         queue.collect("failed")
     assert sum(message.visible for message in queue.moto._messages) == 10
@@ -208,7 +208,7 @@ def test_deletions_that_fail_for_a_moment_are_tried_again(queue: Queue) -> None:
         if next(calls) == 0:
             parsed["Failed"] = [{"Id": "1", "SenderFault": False, "Code": "InternalError"}]
 
-    client("sqs").meta.events.register("after-call.sqs.DeleteMessageBatch", fail)
+    CLIENTS("sqs").meta.events.register("after-call.sqs.DeleteMessageBatch", fail)
     queue.collect()
     assert next(calls) == 2
 

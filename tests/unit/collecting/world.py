@@ -13,7 +13,7 @@ from headwater.collecting.service import Collecting, Tick
 from headwater.collecting.store import CollectedFiles, CollectorStore
 from headwater.collecting.types import Batch, Outcome, Read, Request
 from headwater.declare import Code, Collector, Schedule
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.lake.world import LAKE, REGISTRY
 
@@ -43,7 +43,7 @@ class Book:
 
 def store(collector: str = COLLECTOR.name) -> CollectorStore:
     """The collector's items."""
-    return CollectorStore(Table(REGISTRY, pause=lambda _: None), collector)
+    return CollectorStore(Table(REGISTRY, CLIENTS, pause=lambda _: None), collector)
 
 
 def collecting(read: Read, collector: Collector = COLLECTOR, *, secrets: dict[str, str] | None = None) -> Collecting:
@@ -52,7 +52,7 @@ def collecting(read: Read, collector: Collector = COLLECTOR, *, secrets: dict[st
         collector,
         read,
         store(collector.name),
-        CollectedFiles(LAKE),
+        CollectedFiles(LAKE, CLIENTS),
         secret=(secrets or {}).__getitem__,
         now=lambda: START,
         pause=lambda _: None,
@@ -68,7 +68,7 @@ def run(read: Read, name: str = "run", collector: Collector = COLLECTOR, *, hour
 
 def landed(source: str = "readings") -> dict[str, bytes]:
     """The newest version of each file that has landed."""
-    s3 = client("s3")
+    s3 = CLIENTS("s3")
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=LAKE, Prefix="landing/").get("Contents", [])]
     return {key.removeprefix(f"landing/{source}/"): s3.get_object(Bucket=LAKE, Key=key)["Body"].read() for key in keys}
 
@@ -85,12 +85,12 @@ def rows() -> list[int]:
 
 def versions(prefix: str = "landing/") -> int:
     """How many versions of objects there are."""
-    return len(client("s3").list_object_versions(Bucket=LAKE, Prefix=prefix).get("Versions", []))
+    return len(CLIENTS("s3").list_object_versions(Bucket=LAKE, Prefix=prefix).get("Versions", []))
 
 
 def emptied(bucket: str = LAKE) -> None:
     """Forget everything: as if the collector had never run."""
-    s3, table = client("s3"), client("dynamodb")
+    s3, table = CLIENTS("s3"), CLIENTS("dynamodb")
     for entry in s3.list_object_versions(Bucket=bucket).get("Versions", []):
         s3.delete_object(Bucket=bucket, Key=entry["Key"], VersionId=entry["VersionId"])
     for item in table.scan(TableName=REGISTRY)["Items"]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headwater.container import task
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.training.store import failure_of
 from tests.unit.lake.world import ARTIFACTS, World
 
@@ -41,12 +41,12 @@ def test_a_file_is_ingested_as_the_function_does(world: World, caplog: pytest.Lo
 
 def test_a_training_that_fails_leaves_its_reason_beside_the_run(world: World, caplog: pytest.LogCaptureFixture) -> None:
     assert task.main(["train", "flight_delay", "run-1"]) == 1
-    failure = failure_of(ARTIFACTS, "flight_delay", "run-1")
+    failure = failure_of(ARTIFACTS, "flight_delay", "run-1", CLIENTS)
     assert failure is not None
     assert failure.error == "InvalidExamples"
     assert failure.message.startswith("run 'run-1' of model 'flight_delay' has no training set")
     assert caplog.records[-1].getMessage() == f"InvalidExamples: {failure.message}"
-    assert failure_of(ARTIFACTS, "flight_delay", "run-2") is None
+    assert failure_of(ARTIFACTS, "flight_delay", "run-2", CLIENTS) is None
 
 
 def test_a_setting_that_is_missing_is_named(
@@ -58,7 +58,7 @@ def test_a_setting_that_is_missing_is_named(
 
 
 def test_what_nobody_expected_is_logged_with_its_stack(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    client("s3").delete_bucket(Bucket=ARTIFACTS)
+    CLIENTS("s3").delete_bucket(Bucket=ARTIFACTS)
     assert task.main(["train", "flight_delay", "run-1"]) == 1
     assert "NoSuchBucket" in caplog.records[-1].getMessage()
 

@@ -19,7 +19,8 @@ from headwater.registry.types import (
     PackageFeature,
     Profile,
 )
-from headwater.storage.clients import client
+from headwater.storage.clients import Clients
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from headwater.values import Pointer
 from tests.unit.client.conftest import OUTPUTS, describe
@@ -68,13 +69,13 @@ def products(view: FeatureView = SECOND) -> Catalog:
 
 def features(view: FeatureView = SECOND, now: datetime = NOW) -> Features:
     """The feature store with one of the two definitions."""
-    lake = Lake(products(view), bucket=LAKE, table=REGISTRY)
-    return Features(products(view), lake, online=OnlineStore(FEATURES, pause=lambda _: None), now=lambda: now)
+    lake = Lake(products(view), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
+    return Features(products(view), lake, online=OnlineStore(FEATURES, CLIENTS, pause=lambda _: None), now=lambda: now)
 
 
 def land(world: World, name: str, *, at: datetime = COMMITTED) -> None:
     """Ingest one of `FILES`."""
-    lake = Lake(products(), bucket=LAKE, table=REGISTRY, now=lambda: at)
+    lake = Lake(products(), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS), now=lambda: at)
     lake.ingest(world.upload(f"landing/sales/{name}", FILES[name]))
 
 
@@ -96,6 +97,7 @@ def register(
     artifacts: str = ARTIFACTS,
     table: str = REGISTRY,
     serves: bool = True,
+    clients: Clients = CLIENTS,
 ) -> Candidate:
     """A model version that looks up the first feature of ``view`` and learnt from 0 to 256, each once; and serves."""
     names = [f"{view.name}.{view.features[0].name}"]
@@ -124,10 +126,10 @@ def register(
     files = {}
     for name, value in ((PACKAGE_FILE, package), (PROFILE_FILE, profile)):
         key = f"runs/{model}/{run_id}/{name}"
-        answer = client("s3").put_object(Bucket=artifacts, Key=key, Body=value.model_dump_json().encode())
+        answer = clients("s3").put_object(Bucket=artifacts, Key=key, Body=value.model_dump_json().encode())
         files[name] = Pointer(bucket=artifacts, key=key, version_id=answer["VersionId"])
     made = candidate(run_id, model=model, package=files.pop(PACKAGE_FILE), files=files)
-    registry = Registry(Table(table))
+    registry = Registry(Table(table, clients))
     version = registry.register(made).version
     if serves:
         registry.promote(model, alias="production", to=version, expected=None)

@@ -15,6 +15,7 @@ from headwater.features.stream.rows import Streaming
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.monitoring.parity import Parity, ViewParity
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.features.shop import NOW, SECOND, features, products
 from tests.unit.lake.world import FEATURES as TABLE
@@ -30,13 +31,16 @@ Row = tuple[str, int, int, float | None]
 
 
 def lake() -> Lake:
-    return Lake(products(), bucket=LAKE, table=REGISTRY, pause=lambda _: None)
+    return Lake(products(), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS), pause=lambda _: None)
 
 
 def stream(*rows: Row, view: FeatureView = SECOND, **more: Any) -> int:
     """Stream rows; how many entities changed online."""
     streaming = Streaming(
-        products(view), OnlineStore(TABLE, pause=lambda _: None), Arrivals(LAKE), now=lambda: NOW + timedelta(days=1)
+        products(view),
+        OnlineStore(TABLE, CLIENTS, pause=lambda _: None),
+        Arrivals(LAKE, CLIENTS),
+        now=lambda: NOW + timedelta(days=1),
     )
     given = [
         {"shop": shop, "event_time": at(event), "available_time": at(available), "amount": amount, **more}
@@ -48,7 +52,8 @@ def stream(*rows: Row, view: FeatureView = SECOND, **more: Any) -> int:
 def commit(**limits: int) -> int:
     """Commit what was streamed; how many calls it was."""
     return sum(
-        done.calls for done in StreamCommitter(lake(), Arrivals(LAKE), pause=lambda _: None, **limits).commit_all()
+        done.calls
+        for done in StreamCommitter(lake(), Arrivals(LAKE, CLIENTS), pause=lambda _: None, **limits).commit_all()
     )
 
 
@@ -80,6 +85,6 @@ def _text(amount: float | None) -> str:
 
 
 def check_parity() -> ViewParity:
-    store, registry = OnlineStore(TABLE), Table(REGISTRY)
+    store, registry = OnlineStore(TABLE, CLIENTS), Table(REGISTRY, CLIENTS)
     (found,) = Parity(products(), lake(), store, registry, now=lambda: NOW).check()
     return found

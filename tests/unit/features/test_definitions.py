@@ -11,7 +11,7 @@ from botocore.exceptions import HTTPClientError
 from headwater.features.definitions import Definitions
 from headwater.features.errors import DefinitionChanged, UnknownView, UnknownViewVersion
 from headwater.registry.errors import RegistryBusy
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.features.test_materialise import LAST, OTHER, SALES
 from tests.unit.lake.world import REGISTRY, World
@@ -25,7 +25,7 @@ SAID = LAST.model_copy(update={"owner": "shops", "description": "The last sale."
 def definitions(world: World) -> Definitions:
     ticks = count()
     return Definitions(
-        Table(REGISTRY), now=lambda: START + timedelta(hours=next(ticks)), pause=lambda _: None
+        Table(REGISTRY, CLIENTS), now=lambda: START + timedelta(hours=next(ticks)), pause=lambda _: None
     )  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def test_words_and_sources_follow_the_last_declaration_without_a_new_version(def
 def test_a_definition_that_is_kept_already_costs_one_read(definitions: Definitions) -> None:
     definitions.remember(LAST)
     calls: list[str] = []
-    client("dynamodb").meta.events.register("before-call.dynamodb", lambda model, **_: calls.append(model.name))
+    CLIENTS("dynamodb").meta.events.register("before-call.dynamodb", lambda model, **_: calls.append(model.name))
     definitions.remember(LAST)
     assert calls == ["GetItem"]
 
@@ -66,7 +66,7 @@ def test_a_write_whose_answer_was_lost_is_recognised(definitions: Definitions) -
         if next(lost, False):
             raise HTTPClientError(error="the connection was closed")
 
-    client("dynamodb").meta.events.register("after-call.dynamodb.TransactWriteItems", lose)
+    CLIENTS("dynamodb").meta.events.register("after-call.dynamodb.TransactWriteItems", lose)
     assert definitions.remember(LAST).at == START
     assert len(definitions.versions("last_sale")) == 1
 
@@ -75,7 +75,7 @@ def test_a_registry_that_never_answers_is_reported(definitions: Definitions) -> 
     def refuse(**_: object) -> None:
         raise HTTPClientError(error="the connection was closed")
 
-    client("dynamodb").meta.events.register("before-call.dynamodb.TransactWriteItems", refuse)
+    CLIENTS("dynamodb").meta.events.register("before-call.dynamodb.TransactWriteItems", refuse)
     with pytest.raises(RegistryBusy, match="'last_sale': its definition couldn't be kept"):
         definitions.remember(LAST)
 
@@ -92,10 +92,10 @@ def test_what_was_never_declared_is_not_found_and_near_names_are_told(definition
 
 def test_a_definition_that_would_be_called_otherwise_by_now_is_refused(definitions: Definitions) -> None:
     definitions.remember(LAST)
-    item = client("dynamodb").get_item(
+    item = CLIENTS("dynamodb").get_item(
         TableName=REGISTRY, Key={"pk": {"S": "VIEW#last_sale"}, "sk": {"S": f"DEFINITION#{LAST.version}"}}
     )["Item"]
     item["document"]["S"] = item["document"]["S"].replace("twice", "thrice")
-    client("dynamodb").put_item(TableName=REGISTRY, Item=item)
+    CLIENTS("dynamodb").put_item(TableName=REGISTRY, Item=item)
     with pytest.raises(DefinitionChanged, match=f"kept as {LAST.version} would be called"):
         definitions.get("last_sale", LAST.version)

@@ -33,6 +33,8 @@ from headwater.features.service import Features
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from headwater.versions.errors import RevisionNotFound
 from tests.unit.lake.world import LAKE, REGISTRY, World, new_world
 
@@ -102,7 +104,7 @@ class Shop:
 
     def __init__(self, world: World) -> None:
         clock = Clock()
-        self.lake = Lake(CATALOG, bucket=LAKE, table=REGISTRY, now=clock)
+        self.lake = Lake(CATALOG, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS), now=clock)
         self.features = Features(CATALOG, self.lake)
         self._land(world, "1.csv", "a,2013-01-01T00:00:00,1\na,2013-01-01T03:00:00,2\nb,2013-01-01T03:00:00,7\n")
         self.first = self.lake.pin(["sales"])

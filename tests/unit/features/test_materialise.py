@@ -25,7 +25,7 @@ from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
 from headwater.registry.types import PackageFeature
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.lake.world import FEATURES, LAKE, REGISTRY, World, new_world
 
@@ -64,12 +64,14 @@ NOW = datetime(2013, 1, 1, 9, 30, tzinfo=UTC)
 
 
 def features(now: datetime = NOW) -> Features:
-    lake = Lake(CATALOG, bucket=LAKE, table=REGISTRY)
-    return Features(CATALOG, lake, online=OnlineStore(FEATURES, pause=lambda _: None), now=lambda: now)
+    lake = Lake(CATALOG, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
+    return Features(CATALOG, lake, online=OnlineStore(FEATURES, CLIENTS, pause=lambda _: None), now=lambda: now)
 
 
 def land(world: World, name: str, source: str = "sales") -> None:
-    Lake(CATALOG, bucket=LAKE, table=REGISTRY).ingest(world.upload(f"landing/{source}/{name}", FILES[name]))
+    Lake(CATALOG, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS)).ingest(
+        world.upload(f"landing/{source}/{name}", FILES[name])
+    )
 
 
 def amounts(world: World, view: FeatureView = LAST) -> dict[str, float | None]:
@@ -91,14 +93,14 @@ def test_materialising_again_changes_nothing_and_computes_nothing(world: World) 
     land(world, "1.csv")
     features().materialise("last_sale")
     assert features().materialise("last_sale").written == 0
-    versions = client("s3").list_object_versions(Bucket=LAKE, Prefix="features/last_sale/")["Versions"]
+    versions = CLIENTS("s3").list_object_versions(Bucket=LAKE, Prefix="features/last_sale/")["Versions"]
     assert len(versions) == 1
 
 
 def test_a_correction_of_the_same_moment_replaces_its_value_online(world: World) -> None:
     land(world, "1.csv")
     features().materialise("last_sale")
-    Lake(CATALOG, bucket=LAKE, table=REGISTRY).ingest(
+    Lake(CATALOG, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS)).ingest(
         world.upload("landing/sales/1.csv", FILES["1.csv"].replace(",1\n", ",100\n"))
     )
     features().materialise("last_sale")
@@ -145,7 +147,7 @@ def test_a_table_that_lost_items_is_filled_again_by_a_full_run(world: World) -> 
     land(world, "1.csv")
     features().materialise("last_sale")
     before = world.online()
-    client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "shop|a"}})
+    CLIENTS("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "shop|a"}})
     assert features().materialise("last_sale").written == 0
     assert features().materialise("last_sale", options=MaterialiseOptions(full=True)).written == 1
     assert world.online() == before
@@ -155,7 +157,7 @@ def test_killed_at_any_call_and_started_again_it_ends_as_if_nothing_had_been(wor
     land(world, "1.csv")
     features().materialise("last_sale")
     land(world, "2.csv")
-    before = {table: client("dynamodb").scan(TableName=table)["Items"] for table in (REGISTRY, FEATURES)}
+    before = {table: CLIENTS("dynamodb").scan(TableName=table)["Items"] for table in (REGISTRY, FEATURES)}
     features().materialise("last_sale")
     expected, calls, dies = world.online(), count(), [-1]
 
@@ -163,7 +165,7 @@ def test_killed_at_any_call_and_started_again_it_ends_as_if_nothing_had_been(wor
         if next(calls) == dies[0]:
             raise KeyboardInterrupt
 
-    client("dynamodb").meta.events.register("before-send.dynamodb", die)
+    CLIENTS("dynamodb").meta.events.register("before-send.dynamodb", die)
     for call in count():
         restore(before)
         calls, dies[0] = count(), call
@@ -184,11 +186,11 @@ def test_killed_at_any_call_and_started_again_it_ends_as_if_nothing_had_been(wor
 
 def test_told_to_stop_it_goes_on_from_there_the_next_time(world: World) -> None:
     rows = "".join(f"s{number:04},2013-01-01T01:00:00,{number}\n" for number in range(2_500))
-    Lake(CATALOG, bucket=LAKE, table=REGISTRY).ingest(
+    Lake(CATALOG, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS)).ingest(
         world.upload("landing/sales/many.csv", f"shop,sold,amount\n{rows}")
     )
-    lake = Lake(CATALOG, bucket=LAKE, table=REGISTRY)
-    few = Features(CATALOG, lake, online=OnlineStore(FEATURES, workers=1), now=lambda: NOW)
+    lake = Lake(CATALOG, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
+    few = Features(CATALOG, lake, online=OnlineStore(FEATURES, CLIENTS, workers=1), now=lambda: NOW)
     first = few.materialise("last_sale", options=MaterialiseOptions(stop=lambda: True))
     assert (first.complete, first.entities) == (False, 2_500)
     assert 0 < first.written == len(world.online()) < 1_000
@@ -213,7 +215,7 @@ def test_an_older_run_that_sleeps_and_wakes_up_late_changes_nothing(world: World
         correct(world, 1)
         features().materialise("last_sale")
 
-    client("dynamodb").meta.events.register("before-send.dynamodb.BatchExecuteStatement", meanwhile)
+    CLIENTS("dynamodb").meta.events.register("before-send.dynamodb.BatchExecuteStatement", meanwhile)
     features().materialise("last_sale")
     assert asleep
     assert amounts(world) == {"a": 1.0, "b": 2.0}
@@ -222,11 +224,11 @@ def test_an_older_run_that_sleeps_and_wakes_up_late_changes_nothing(world: World
 
 def test_a_run_that_finds_newer_data_under_way_reads_them_too(world: World) -> None:
     land(world, "1.csv")
-    lake = Lake(CATALOG, bucket=LAKE, table=REGISTRY)
+    lake = Lake(CATALOG, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
     old = lake.pin(["sales"])
     correct(world, 7)
     new = lake.pin(["sales"])
-    progress = ProgressOf(Table(REGISTRY), "last_sale", LAST.version)
+    progress = ProgressOf(Table(REGISTRY, CLIENTS), "last_sale", LAST.version)
     assert progress.begin(run(new)) is not None
     assert progress.begin(run(old)) is None
     features().materialise("last_sale")
@@ -272,8 +274,8 @@ def test_online_after_materialising_is_offline_at_that_time(
 ) -> None:
     now = datetime(2013, 1, 1, hour, 30, tzinfo=UTC)
     restore({REGISTRY: [], FEATURES: []})
-    lake = Lake(SELLING, bucket=LAKE, table=REGISTRY)
-    store = Features(SELLING, lake, online=OnlineStore(FEATURES, pause=lambda _: None), now=lambda: now)
+    lake = Lake(SELLING, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
+    store = Features(SELLING, lake, online=OnlineStore(FEATURES, CLIENTS, pause=lambda _: None), now=lambda: now)
     for number, events in enumerate(files):
         lines = [
             json.dumps({"shop": shop, "sold": f"2013-01-01T{at:02}:00:00", "amount": value, "seller": seller})
@@ -291,7 +293,7 @@ def test_online_after_materialising_is_offline_at_that_time(
         wanted = [f"last_sale.{name}" for name in names]
         offline = historical(tables, "asked", SELLING.views, {"last_sale": table}, wanted).fetchall()
     lookups = plan([PackageFeature.of(SELLERS, name) for name in names], [{"shop": s} for s in "abcd"])
-    online = read_online(OnlineStore(FEATURES), [entry for row in lookups for entry in row], now)
+    online = read_online(OnlineStore(FEATURES, CLIENTS), [entry for row in lookups for entry in row], now)
     assert [tuple(answer.values.values()) for answer in online] == [row[2:] for row in offline]
 
 
@@ -299,12 +301,12 @@ def restore(tables: Mapping[str, list[dict[str, Any]]]) -> None:
     """Let the tables hold what they held."""
     for table, items in tables.items():
         names = [
-            part["AttributeName"] for part in client("dynamodb").describe_table(TableName=table)["Table"]["KeySchema"]
+            part["AttributeName"] for part in CLIENTS("dynamodb").describe_table(TableName=table)["Table"]["KeySchema"]
         ]
-        for item in client("dynamodb").scan(TableName=table)["Items"]:
-            client("dynamodb").delete_item(TableName=table, Key={name: item[name] for name in names})
+        for item in CLIENTS("dynamodb").scan(TableName=table)["Items"]:
+            CLIENTS("dynamodb").delete_item(TableName=table, Key={name: item[name] for name in names})
         for item in items:
-            client("dynamodb").put_item(TableName=table, Item=item)
+            CLIENTS("dynamodb").put_item(TableName=table, Item=item)
 
 
 def run(version: DataVersion) -> Run:
@@ -314,13 +316,15 @@ def run(version: DataVersion) -> Run:
 def correct(world: World, amount: int) -> None:
     """Upload the first file again with another amount of shop a."""
     body = FILES["1.csv"].replace(",1\n", f",{amount}\n")
-    Lake(CATALOG, bucket=LAKE, table=REGISTRY).ingest(world.upload("landing/sales/1.csv", body))
+    Lake(CATALOG, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS)).ingest(
+        world.upload("landing/sales/1.csv", body)
+    )
 
 
 def watch(operation: str, service: str = "dynamodb") -> list[Any]:
     """An operation's requests from now on."""
     seen: list[Any] = []
-    client(service).meta.events.register_first(
+    CLIENTS(service).meta.events.register_first(
         f"before-send.{service}.{operation}", lambda request, **_: seen.append(request)
     )
     return seen
@@ -349,8 +353,8 @@ def test_an_old_definition_is_kept_fresh_beside_the_new_while_a_model_serves_it(
     served = {("last_sale", LAST.version), ("last_sale", "0" * 12), ("nosuch", "1" * 12)}
 
     def deployed(served: Set[tuple[str, str]]) -> list[Materialised]:
-        lake = Lake(other, bucket=LAKE, table=REGISTRY)
-        made = Features(other, lake, online=OnlineStore(FEATURES), served=lambda: served, now=lambda: NOW)
+        lake = Lake(other, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
+        made = Features(other, lake, online=OnlineStore(FEATURES, CLIENTS), served=lambda: served, now=lambda: NOW)
         return made.materialise_source("sales")
 
     done = deployed(frozenset())

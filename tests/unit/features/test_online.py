@@ -29,7 +29,7 @@ from headwater.features.online.reading import (
 )
 from headwater.features.online.store import OnlineStore, OnlineWrite
 from headwater.registry.types import PackageFeature
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.http.connection import connection
 from tests.unit.lake.world import FEATURES, World
 
@@ -53,7 +53,7 @@ def lookup(*key: str | None, ttl: float = 24, version: str = VIEW) -> Lookup:
 
 @pytest.fixture
 def store(world: World) -> OnlineStore:
-    return OnlineStore(FEATURES, pause=lambda _: None)
+    return OnlineStore(FEATURES, CLIENTS, pause=lambda _: None)
 
 
 def test_found_missing_expired_and_future_are_told_apart(store: OnlineStore) -> None:
@@ -281,7 +281,7 @@ def test_whoever_is_told_of_progress_may_stop_the_writing(world: World, store: O
         return len(told) < 2
 
     endless = (write(f"{number:06}") for number in range(10**9))
-    written = OnlineStore(FEATURES, workers=2).write(VIEW, endless, written=until_it_is_enough)
+    written = OnlineStore(FEATURES, CLIENTS, workers=2).write(VIEW, endless, written=until_it_is_enough)
     assert told[:2] == ["000099 100", "000199 100"]
     assert written == len(world.online()) < 1500
 
@@ -308,8 +308,8 @@ def clean(writes: Sequence[tuple[str, OnlineWrite]]) -> dict[str, Any]:
 
 
 def empty() -> None:
-    for item in client("dynamodb").scan(TableName=FEATURES)["Items"]:
-        client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": item["pk"]})
+    for item in CLIENTS("dynamodb").scan(TableName=FEATURES)["Items"]:
+        CLIENTS("dynamodb").delete_item(TableName=FEATURES, Key={"pk": item["pk"]})
 
 
 def run_together(tasks: Sequence[Any]) -> None:
@@ -323,7 +323,7 @@ def run_together(tasks: Sequence[Any]) -> None:
 def counted(operation: str) -> list[bytes]:
     """The bodies of the calls from now on."""
     bodies: list[bytes] = []
-    client("dynamodb").meta.events.register_first(
+    CLIENTS("dynamodb").meta.events.register_first(
         f"before-send.dynamodb.{operation}", lambda request, **_: bodies.append(request.body)
     )
     return bodies
@@ -347,7 +347,7 @@ def before(operation: str, act: Callable[[dict[str, Any]], dict[str, Any] | Exce
             raise found
         return None if found is None else answer(found, 400 if "__type" in found else 200)
 
-    client("dynamodb").meta.events.register_first(f"before-send.dynamodb.{operation}", handle)
+    CLIENTS("dynamodb").meta.events.register_first(f"before-send.dynamodb.{operation}", handle)
 
 
 def answer(body: dict[str, Any], status: int) -> AWSResponse:
@@ -360,7 +360,7 @@ class Raw(io.BytesIO):
 
 
 def ask(operation: str, body: dict[str, Any]) -> dict[str, Any]:
-    return connection("dynamodb").call(operation, body)
+    return connection("dynamodb", CLIENTS).call(operation, body)
 
 
 THROTTLED = {"__type": "ThrottlingException", "message": "slow down"}

@@ -21,7 +21,7 @@ from headwater.features.online.sharding import Assignment, Finished, Shard, Shar
 from headwater.features.online.store import OnlineStore
 from headwater.lake.service import Lake
 from headwater.lake.store import Objects
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.executions import Executions
 from headwater.storage.table import Table
 from tests.unit.features.test_materialise import (
@@ -48,11 +48,11 @@ def arn(world: World) -> str:
 
 
 def progress() -> Progress:
-    return ProgressOf(Table(REGISTRY), LAST.name, LAST.version).read()
+    return ProgressOf(Table(REGISTRY, CLIENTS), LAST.name, LAST.version).read()
 
 
 def hand_over(arn: str, **others: Any) -> HandOver:
-    return HandOver(executions=Executions(arn), **{"above": 0, **others})
+    return HandOver(executions=Executions(arn, CLIENTS), **{"above": 0, **others})
 
 
 def in_progress() -> Assignment:
@@ -65,8 +65,8 @@ class Machine:
     """The machine's steps, one after the other, as headwater/infra/features/sharded_materialisation.asl.json has."""
 
     def __init__(self) -> None:
-        self.sharding = Sharding(Table(REGISTRY), Objects(LAKE))
-        self.online = OnlineStore(FEATURES, pause=lambda _: None)
+        self.sharding = Sharding(Table(REGISTRY, CLIENTS), Objects(LAKE, CLIENTS))
+        self.online = OnlineStore(FEATURES, CLIENTS, pause=lambda _: None)
 
     def run(self, told: Assignment, *, size: int = 1, order: Writes = lambda shards: shards) -> Finished:
         split = self.split(told, size)
@@ -81,7 +81,7 @@ class Machine:
         if not split.manifest:
             return []
         where = split.manifest
-        body = client("s3").get_object(Bucket=where.bucket, Key=where.key, VersionId=where.version_id)["Body"].read()
+        body = CLIENTS("s3").get_object(Bucket=where.bucket, Key=where.key, VersionId=where.version_id)["Body"].read()
         shards = [Shard.model_validate(entry) for entry in json.loads(body)]
         assert (len(shards), sum(shard.entities for shard in shards)) == (split.shards, split.entities)
         return shards
@@ -92,7 +92,11 @@ def test_a_run_in_shards_ends_as_one_process_ends_it(world: World, arn: str) -> 
         land(world, name)
     before = tables()
     clean = features().materialise("last_sale")
-    expected, record, completed = world.online(), Materialisations(Table(REGISTRY)).all("last_sale"), progress()
+    expected, record, completed = (
+        world.online(),
+        Materialisations(Table(REGISTRY, CLIENTS)).all("last_sale"),
+        progress(),
+    )
     restore(before)
     done = features().materialise("last_sale", options=MaterialiseOptions(hand_over=hand_over(arn)))
     assert (done.complete, done.written, world.online()) == (False, 0, {})
@@ -100,14 +104,14 @@ def test_a_run_in_shards_ends_as_one_process_ends_it(world: World, arn: str) -> 
     finished = Machine().run(in_progress())
     assert (finished.complete, finished.entities, finished.written) == (True, clean.entities, clean.written)
     assert (world.online(), progress()) == (expected, completed)
-    assert Materialisations(Table(REGISTRY)).all("last_sale") == record
+    assert Materialisations(Table(REGISTRY, CLIENTS)).all("last_sale") == record
     # Nothing is left to do: neither for the machine nor for who calls again.
     again = features().materialise("last_sale", options=MaterialiseOptions(hand_over=hand_over(arn)))
     assert (again.complete, again.written, again.execution) == (True, 0, "")
 
 
 def tables() -> dict[str, list[dict[str, Any]]]:
-    return {table: client("dynamodb").scan(TableName=table)["Items"] for table in (REGISTRY, FEATURES)}
+    return {table: CLIENTS("dynamodb").scan(TableName=table)["Items"] for table in (REGISTRY, FEATURES)}
 
 
 def test_only_what_changed_is_split_and_what_was_done_before_is_not(world: World, arn: str) -> None:
@@ -118,7 +122,7 @@ def test_only_what_changed_is_split_and_what_was_done_before_is_not(world: World
     told = in_progress()
     # Of two entities only the sale of shop a is another one.
     assert [shard.entities for shard in Machine().shards(Machine().split(told))] == [1]
-    ProgressOf(Table(REGISTRY), LAST.name, LAST.version).note(told.run, ("a",))
+    ProgressOf(Table(REGISTRY, CLIENTS), LAST.name, LAST.version).note(told.run, ("a",))
     split = Machine().split(told)
     assert (split.shards, split.counted.entities) == (0, 2)
     assert Machine().sharding.finish(told, split, 0).complete
@@ -143,7 +147,7 @@ def test_a_run_stays_with_its_execution_and_a_failed_one_is_followed_by_another(
     assert ask().execution == first.execution
     # Nothing was computed to find that out.
     assert all("/versions/" in request.url for request in read)
-    steps = client("stepfunctions")
+    steps = CLIENTS("stepfunctions")
     steps.stop_execution(executionArn=f"{arn.replace('stateMachine', 'execution')}:{first.execution}")
     second = ask()
     assert (first.execution[-2:], second.execution[-2:]) == ("-1", "-2")
@@ -217,7 +221,7 @@ def test_a_failed_execution_gives_way_to_newer_data_at_every_step(world: World, 
     split = machine.split(old)
     first, *rest = machine.shards(split)
     assert machine.sharding.write(first, machine.online).written == 1
-    client("stepfunctions").stop_execution(executionArn=f"{arn.replace('stateMachine', 'execution')}:{failed}")
+    CLIENTS("stepfunctions").stop_execution(executionArn=f"{arn.replace('stateMachine', 'execution')}:{failed}")
     correct(world, 7)
     # From when the newer data are taken up, long before they are online.
     assert features().materialise("last_sale", options=options).execution != failed
@@ -235,7 +239,7 @@ def test_a_failed_execution_gives_way_to_newer_data_at_every_step(world: World, 
 def test_a_full_run_refills_a_table_while_newer_data_go_on(world: World, arn: str) -> None:
     land(world, "1.csv")
     features().materialise("last_sale")
-    client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "shop|b"}})
+    CLIENTS("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "shop|b"}})
     machine = Machine()
     features().materialise("last_sale", options=MaterialiseOptions(full=True, hand_over=hand_over(arn)))
     told = in_progress()
@@ -269,7 +273,7 @@ def test_a_run_killed_at_any_call_and_repeated_ends_as_if_never_killed(world: Wo
         ("dynamodb", "BatchExecuteStatement"),
         ("dynamodb", "TransactWriteItems"),
     ):
-        client(service).meta.events.register(f"before-send.{service}.{write}", die)
+        CLIENTS(service).meta.events.register(f"before-send.{service}.{write}", die)
     for call in count():
         restore(before)
         calls, dies[0] = count(), call
@@ -317,7 +321,7 @@ def test_shards_of_any_size_in_any_order_and_more_than_once_are_one_clean_run(
 ) -> None:
     restore({REGISTRY: [], FEATURES: []})
     over = hand_over(arn, at_once=True)
-    lake = Lake(CATALOG, bucket=LAKE, table=REGISTRY)
+    lake = Lake(CATALOG, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
     now = datetime(2013, 1, 1, 9, 30, tzinfo=UTC)
     for number, events in enumerate(files):
         lines = [f"{shop},2013-01-01T{at:02}:00:00,{'' if value is None else value}" for shop, at, value in events]

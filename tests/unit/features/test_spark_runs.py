@@ -24,7 +24,7 @@ from headwater.features.spark.jobs import Files, Job, Order, Outcome, pointer_of
 from headwater.features.spark.runs import SparkRuns, SparkSteps, run_name
 from headwater.lake.types import DataVersion
 from headwater.settings import LakeSettings
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.values import Pointer
 from tests.unit.features.test_historical import DAY, SALES, Shop, asked, shop
 from tests.unit.lake.world import FEATURES, LAKE, REGISTRY
@@ -48,16 +48,16 @@ WAITING = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 360
 
 @pytest.fixture
 def steps() -> SparkSteps:
-    return SparkSteps.from_settings(CATALOG, LakeSettings(lake_bucket=LAKE, registry_table=REGISTRY))
+    return SparkSteps.from_settings(CATALOG, LakeSettings(lake_bucket=LAKE, registry_table=REGISTRY), CLIENTS)
 
 
 @pytest.fixture
 def runs(shop: Shop) -> Iterator[SparkRuns]:
     """Runs of a machine whose executions stay as they are."""
-    made = client("stepfunctions").create_state_machine(
+    made = CLIENTS("stepfunctions").create_state_machine(
         name=f"spark-{uuid.uuid4().hex}", definition=json.dumps(WAITING), roleArn="arn:aws:iam::123456789012:role/spark"
     )
-    return SparkRuns(made["stateMachineArn"])
+    return SparkRuns(made["stateMachineArn"], CLIENTS)
 
 
 def version_of(shop: Shop) -> DataVersion:
@@ -70,7 +70,7 @@ def read(path: str) -> bytes:
 
 
 def put(key: str, body: bytes) -> str:
-    version = client("s3").put_object(Bucket=LAKE, Key=key, Body=body)["VersionId"]
+    version = CLIENTS("s3").put_object(Bucket=LAKE, Key=key, Body=body)["VersionId"]
     return url_of(Pointer(bucket=LAKE, key=key, version_id=version))
 
 
@@ -138,7 +138,7 @@ def test_a_run_fails_with_the_reason_that_the_job_left(shop: Shop, steps: SparkS
         steps.keep(order, "run-1")
     # A second attempt of the same run may succeed; rows of another view are refused.
     spark(job, tmp_path)
-    found = Outcome.model_validate_json(client("s3").get_object(Bucket=LAKE, Key=key_of(job))["Body"].read())
+    found = Outcome.model_validate_json(CLIENTS("s3").get_object(Bucket=LAKE, Key=key_of(job))["Body"].read())
     rows = pq.read_table(io.BytesIO(read(found.parts["large"][0]))).drop_columns("total")
     other = parts.write(f"{job.offline}/other.parquet", rows.schema, rows.to_batches())
     tell(job, Outcome(parts={"large": (other,)}))
@@ -151,7 +151,7 @@ def key_of(job: Job) -> str:
 
 
 def executions(runs: SparkRuns) -> list[dict[str, Any]]:
-    found = client("stepfunctions").list_executions(stateMachineArn=runs._executions.arn)["executions"]
+    found = CLIENTS("stepfunctions").list_executions(stateMachineArn=runs._executions.arn)["executions"]
     return sorted(found, key=lambda entry: str(entry["name"]))
 
 
@@ -163,7 +163,7 @@ def test_missing_rows_start_one_run_whoever_asks_how_often(shop: Shop, runs: Spa
             features.historical(asked(4), ["large.total"])
     (run,) = executions(runs)
     arn = run["executionArn"]
-    given = json.loads(client("stepfunctions").describe_execution(executionArn=arn)["input"])
+    given = json.loads(CLIENTS("stepfunctions").describe_execution(executionArn=arn)["input"])
     assert Order.model_validate(given) == Order.of(LARGE, version)
     # Newer data have to wait: the run that is under way begins the next one.
     other = version.model_copy(
@@ -177,7 +177,7 @@ def test_materialisation_leaves_a_view_to_spark_and_goes_on_when_its_rows_are_ke
     shop: Shop, runs: SparkRuns, steps: SparkSteps, tmp_path: Path
 ) -> None:
     view = CATALOG.view("online")
-    features = Features(CATALOG, shop.lake, online=OnlineStore(FEATURES), spark=runs)
+    features = Features(CATALOG, shop.lake, online=OnlineStore(FEATURES, CLIENTS), spark=runs)
     skipped = {done.view: done for done in features.materialise_all()}
     assert "computes them" in skipped["online"].skipped
     assert (skipped["online"].complete, skipped["online"].written) == (True, 0)
@@ -219,7 +219,7 @@ def test_a_run_that_failed_is_repeated_when_somebody_says_so(shop: Shop, runs: S
 
 def fail(runs: SparkRuns, cause: str) -> None:
     for entry in executions(runs):
-        client("stepfunctions").stop_execution(executionArn=entry["executionArn"], cause=cause)
+        CLIENTS("stepfunctions").stop_execution(executionArn=entry["executionArn"], cause=cause)
 
 
 def test_without_a_machine_rows_are_just_missing(shop: Shop) -> None:

@@ -19,7 +19,7 @@ from headwater.features.offline.statistics import SHARES, read_statistics
 from headwater.features.online.materialising import MaterialiseOptions
 from headwater.features.online.records import Materialisations
 from headwater.lake.store import Objects
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.features.test_materialise import LAST, NOW, features, land
 from tests.unit.lake.world import LAKE, REGISTRY, World
@@ -75,11 +75,11 @@ def test_statistics_are_those_that_plain_python_counts(
 def test_a_materialisation_leaves_its_statistics_with_its_rows_and_a_record(world: World) -> None:
     land(world, "1.csv")
     features().materialise("last_sale")
-    records = Materialisations(Table(REGISTRY))
+    records = Materialisations(Table(REGISTRY, CLIENTS))
     (first,) = records.all("last_sale")
     assert (first.version, first.rows, first.entities, first.written, first.at) == (LAST.version, 2, 2, 2, NOW)
     assert first.newest_event == datetime(2013, 1, 1, 2, tzinfo=UTC)
-    seen = read_statistics(Objects(LAKE), "last_sale", first.version, first.data_version)
+    seen = read_statistics(Objects(LAKE, CLIENTS), "last_sale", first.version, first.data_version)
     assert seen is not None
     assert (seen.rows, seen.features["amount"].mean, seen.features["twice"].maximum) == (2, 1.5, 4.0)
     rows, kept = sorted(world.keys(prefix="features/"))
@@ -91,7 +91,7 @@ def test_a_second_run_moves_the_record_and_one_on_other_data_makes_another(world
     later = NOW + timedelta(hours=1)
     for now in (NOW, later):
         features(now).materialise("last_sale")
-    records = Materialisations(Table(REGISTRY))
+    records = Materialisations(Table(REGISTRY, CLIENTS))
     (only,) = records.all("last_sale")
     assert (only.at, only.last_at, only.written) == (NOW, later, 2)
     land(world, "2.csv")
@@ -104,10 +104,10 @@ def test_rows_that_were_kept_without_statistics_get_them(world: World) -> None:
     land(world, "1.csv")
     features().materialise("last_sale")
     kept = next(key for key in world.keys(prefix="features/") if key.endswith(".json"))
-    client("s3").delete_object(Bucket=LAKE, Key=kept)
+    CLIENTS("s3").delete_object(Bucket=LAKE, Key=kept)
     features().materialise("last_sale", options=MaterialiseOptions(full=True))
     assert kept in world.keys(prefix="features/")
-    assert len(client("s3").list_object_versions(Bucket=LAKE, Prefix=kept)["Versions"]) == 2
+    assert len(CLIENTS("s3").list_object_versions(Bucket=LAKE, Prefix=kept)["Versions"]) == 2
 
 
 def test_a_record_whose_answer_was_lost_is_written_once(world: World) -> None:
@@ -118,7 +118,7 @@ def test_a_record_whose_answer_was_lost_is_written_once(world: World) -> None:
         if b"MATERIALISATION#" in params["body"] and next(lost, False):
             raise HTTPClientError(error="the connection was closed")
 
-    client("dynamodb").meta.events.register("before-call.dynamodb.TransactWriteItems", lose)
+    CLIENTS("dynamodb").meta.events.register("before-call.dynamodb.TransactWriteItems", lose)
     features().materialise("last_sale")
     assert next(lost, False) is False
-    assert len(Materialisations(Table(REGISTRY)).all("last_sale")) == 1
+    assert len(Materialisations(Table(REGISTRY, CLIENTS)).all("last_sale")) == 1

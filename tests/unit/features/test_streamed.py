@@ -17,7 +17,8 @@ from headwater.handlers.features import commit_stream as collect
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.lake.types import DataVersion
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from headwater.versions.errors import HookRefused, RevisionNotFound
 from tests.unit.features.shop import FILES, SECOND, features, land, products
 from tests.unit.features.streams import DATASET, TICK, amounts, at, check_parity, commit, lake, stream
@@ -54,7 +55,7 @@ def test_a_commit_is_a_dataset_s_like_any_other_and_nothing_waits_after_it(world
     stream(("b", 9, 9, None))
     assert commit() == 2
     assert world.keys(prefix="arrived/") == []
-    assert "Versions" not in client("s3").list_object_versions(Bucket=LAKE, Prefix="arrived/")
+    assert "Versions" not in CLIENTS("s3").list_object_versions(Bucket=LAKE, Prefix="arrived/")
     dataset = lake().versions.dataset(DATASET)
     (logged,) = dataset.log()
     assert (logged.commit.message, logged.commit.author) == ("2 streamed calls: 2 rows", "streaming")
@@ -84,7 +85,7 @@ class Late(Context):
 
 def test_a_rule_that_refuses_keeps_the_rows_waiting_and_other_views_committing(world: World) -> None:
     stream(("a", 8, 8, 7.0))
-    Arrivals(LAKE).put("another", "0" * 12, b'{"shop": "a", "__entity": "shop", "__features": ",x,"}\n')
+    Arrivals(LAKE, CLIENTS).put("another", "0" * 12, b'{"shop": "a", "__entity": "shop", "__features": ",x,"}\n')
     lake().versions.dataset(DATASET).hooks.add("pre-commit", "never", "tests.unit.features.test_streamed:never")
     with pytest.raises(HookRefused):
         commit()
@@ -126,7 +127,7 @@ def test_many_files_become_one_and_older_commits_keep_theirs(world: World) -> No
         files.append(len(list(lake().versions.dataset(DATASET).files())))
     assert files == [1, 2, 3, 1, 2]
     for key in world.keys(prefix="features/"):
-        client("s3").delete_object(Bucket=LAKE, Key=key)
+        CLIENTS("s3").delete_object(Bucket=LAKE, Key=key)
     for version, answers in pinned:
         assert amounts(["a"], range(8), as_of=version) == answers
     assert pinned[-1][1] == [0.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0, 4.0]
@@ -150,7 +151,7 @@ def test_sources_are_neither_fetched_nor_computed_anew_for_what_was_streamed(wor
     land(world, "2.csv")
     features().materialise("last_sale")
     fetched: list[str] = []
-    client("s3").meta.events.register(
+    CLIENTS("s3").meta.events.register(
         "before-parameter-build.s3.GetObject", lambda params, **_: fetched.append(params["Key"].split("/")[0])
     )
     stream(("a", 8, 8, 7.0))
@@ -167,13 +168,13 @@ def test_data_as_of_a_time_or_a_revision_hold_what_was_streamed_and_committed_th
     then = datetime(2026, 1, 1, tzinfo=UTC)
 
     def world_lake() -> Lake:
-        return Lake(products(), bucket=LAKE, table=REGISTRY, now=lambda: then)
+        return Lake(products(), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS), now=lambda: then)
 
     world_lake().ingest(world.upload("landing/sales/2.csv", FILES["2.csv"]))
     for hour, amount in ((8, 7.0), (9, 9.0)):
         then += timedelta(days=1)
         stream(("a", 8, hour, amount))  # the second one corrects the first, and is known an hour later
-        StreamCommitter(world_lake(), Arrivals(LAKE)).commit("last_sale")
+        StreamCommitter(world_lake(), Arrivals(LAKE, CLIENTS)).commit("last_sale")
     days = [datetime(2026, 1, day, 12, tzinfo=UTC) for day in (1, 2, 3)]
     assert [amounts(["a"], [8, 9], as_of=day) for day in days] == [[30.0, 30.0], [7.0, 7.0], [7.0, 9.0]]
     assert [amounts(["a"], [9], as_known_at=day) for day in days] == [[30.0], [7.0], [9.0]]
@@ -244,6 +245,6 @@ def test_parity_compares_entities_that_were_only_streamed_once_they_were_committ
     features().materialise("last_sale")
     found = check_parity()
     assert (found.sampled, found.equal, found.in_flight, found.different) == (4, 4, 0, 0)
-    client("dynamodb").delete_item(TableName=TABLE, Key={"pk": {"S": "shop|new"}})
+    CLIENTS("dynamodb").delete_item(TableName=TABLE, Key={"pk": {"S": "shop|new"}})
     (mismatch,) = (entry for entry in check_parity().mismatches if entry.feature == "amount")
     assert (mismatch.entity, mismatch.online, mismatch.offline) == (("new",), None, 5.0)

@@ -24,7 +24,7 @@ from headwater.json_values import NotJson, dumps, json_value, loads
 from headwater.lake.errors import LakeBusy
 from headwater.lake.store import Arrivals
 from headwater.registry.types import PackageFeature
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.contract import held
 from tests.unit.features.shop import SECOND, features, land, products
 from tests.unit.lake.invocation import Context
@@ -34,7 +34,9 @@ NOW = datetime(2013, 1, 1, 9, 30, tzinfo=UTC)
 
 
 def streaming() -> Streaming:
-    return Streaming(products(), OnlineStore(FEATURES, pause=lambda _: None), Arrivals(LAKE), now=lambda: NOW)
+    return Streaming(
+        products(), OnlineStore(FEATURES, CLIENTS, pause=lambda _: None), Arrivals(LAKE, CLIENTS), now=lambda: NOW
+    )
 
 
 def row(shop: Any = "a", hour: float = 9, **values: Any) -> dict[str, Any]:
@@ -96,7 +98,7 @@ def test_what_is_streamed_is_what_is_looked_up_or_is_refused_by_name(world: Worl
         wanted = [PackageFeature.of(SECOND, "amount")]
         asked = [{"shop": name}, {"shop": entity_text(name)}]
         lookups = [entry for row in plan(wanted, asked) for entry in row]
-        store = OnlineStore(FEATURES, pause=lambda _: None)
+        store = OnlineStore(FEATURES, CLIENTS, pause=lambda _: None)
         found = read_online(store, lookups, moment + timedelta(microseconds=1))
         expected = None if number is None or number == "" or number != number else float(numpy.float32(float(number)))
         assert [answer.values["amount"] for answer in found] == [expected] * 2
@@ -131,11 +133,11 @@ def test_what_could_not_be_kept_is_not_online_and_may_be_sent_again(world: World
     def busy(**_: Any) -> None:
         raise ClientError({"Error": {"Code": "SlowDown"}}, "PutObject")
 
-    client("s3").meta.events.register("before-call.s3.PutObject", busy)
+    CLIENTS("s3").meta.events.register("before-call.s3.PutObject", busy)
     with pytest.raises(LakeBusy, match="throttled until all retries were spent"):
         streaming().ingest("last_sale", [row(amount=1)])
     assert world.online() == {}
-    client("s3").meta.events.unregister("before-call.s3.PutObject", busy)
+    CLIENTS("s3").meta.events.unregister("before-call.s3.PutObject", busy)
     assert streaming().ingest("last_sale", [row(amount=1), row("b", 7, amount=2)]).written == 2
     # In whatever order and however often the rows of a call come, they are one object.
     assert streaming().ingest("last_sale", [row("b", 7, amount=2), row(amount=1.0), row(amount=1)]).written == 0
@@ -145,7 +147,10 @@ def test_what_could_not_be_kept_is_not_online_and_may_be_sent_again(world: World
 def test_a_value_is_refused_where_the_check_of_offline_rows_would_refuse_it(world: World) -> None:
     kinds = (Feature(name="amount", maximum=0.3), Feature(name="thrice", kind="integer", max_missing=0))
     strict = Streaming(
-        products(SECOND.model_copy(update={"features": kinds})), OnlineStore(FEATURES), Arrivals(LAKE), now=lambda: NOW
+        products(SECOND.model_copy(update={"features": kinds})),
+        OnlineStore(FEATURES, CLIENTS),
+        Arrivals(LAKE, CLIENTS),
+        now=lambda: NOW,
     )
     # In float32 it is 0.30000001.
     with pytest.raises(InvalidRows, match=r"amount: 0.3, expected at most 0.3; .*thrice: missing, expected a value"):
@@ -165,7 +170,7 @@ def test_what_is_no_list_of_rows_or_too_long_is_refused(world: World, rows: Any)
 def test_whole_numbers_and_truths_are_checked_as_they_are_declared(world: World) -> None:
     kinds = (Feature(name="amount", kind="integer"), Feature(name="thrice", kind="boolean"))
     declared = products(SECOND.model_copy(update={"features": kinds}))
-    strict = Streaming(declared, OnlineStore(FEATURES), Arrivals(LAKE), now=lambda: NOW)
+    strict = Streaming(declared, OnlineStore(FEATURES, CLIENTS), Arrivals(LAKE, CLIENTS), now=lambda: NOW)
     assert strict.ingest("last_sale", [row(amount=2, thrice=True)]).written == 1
     with pytest.raises(
         InvalidRows, match=r"amount: 2.5, expected a whole number within .*; .*thrice: 2, expected 0 or 1"

@@ -20,7 +20,8 @@ from headwater.history.errors import (
 from headwater.history.service import UpdateHistory
 from headwater.history.store import GraphStore, HistoryTable, StateBucket
 from headwater.history.types import HistoryFile, StackName
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from tests.unit.history.world import ARTIFACTS, NOON, OF, STATE, World, cli_checkpoint, with_delay
 from tests.unit.registry.cases import TABLE
 
@@ -72,9 +73,9 @@ def test_what_an_eventful_history_comes_to(world: World) -> None:
 def test_no_ciphertext_reaches_the_table_or_the_artifacts(world: World) -> None:
     eventful(world).tell()
     assert "v1:" not in json.dumps(world.contents())
-    for entry in client("s3").list_objects_v2(Bucket=ARTIFACTS)["Contents"]:
+    for entry in CLIENTS("s3").list_objects_v2(Bucket=ARTIFACTS)["Contents"]:
         name = entry["Key"].removeprefix("infrastructure/").removesuffix(".json.gz")
-        assert "v1:" not in repr(GraphStore(ARTIFACTS).load(name).resources)
+        assert "v1:" not in repr(GraphStore(ARTIFACTS, CLIENTS).load(name).resources)
 
 
 def test_events_twice_late_and_in_any_order_give_the_same_history(world: World) -> None:
@@ -129,9 +130,9 @@ def test_what_is_known_is_not_forgotten_when_old_versions_expire(world: World) -
     eventful(world).tell()
     before = world.contents()
     for kind in ("Versions", "DeleteMarkers"):
-        for entry in client("s3").list_object_versions(Bucket=STATE).get(kind, ()):
+        for entry in CLIENTS("s3").list_object_versions(Bucket=STATE).get(kind, ()):
             if not entry["Key"].startswith(".pulumi/history/"):
-                client("s3").delete_object(Bucket=STATE, Key=entry["Key"], VersionId=entry["VersionId"])
+                CLIENTS("s3").delete_object(Bucket=STATE, Key=entry["Key"], VersionId=entry["VersionId"])
     world.history.sync()
     world.tell()
     assert world.contents() == before
@@ -207,7 +208,9 @@ def test_a_prefix_of_two_updates_is_refused_with_both(world: World, monkeypatch:
             return (first, second)
 
     with pytest.raises(AmbiguousUpdate, match="'abcd' begins the ids of 2 updates: abcd0, abcd1"):
-        Two(StateBucket(STATE), HistoryTable(TABLE), GraphStore(ARTIFACTS)).find(OF, "abcd")
+        Two(StateBucket(STATE, CLIENTS), HistoryTable(Table(TABLE, CLIENTS)), GraphStore(ARTIFACTS, CLIENTS)).find(
+            OF, "abcd"
+        )
 
 
 def test_what_existed_at_a_time_is_what_the_last_update_had_left(world: World) -> None:
@@ -257,7 +260,9 @@ def test_what_is_no_exported_history_is_refused_whole(world: World) -> None:
 
 
 def test_a_state_bucket_that_is_not_there_is_named(world: World) -> None:
-    lost = UpdateHistory(StateBucket("nowhere"), HistoryTable(TABLE), GraphStore(ARTIFACTS))
+    lost = UpdateHistory(
+        StateBucket("nowhere", CLIENTS), HistoryTable(Table(TABLE, CLIENTS)), GraphStore(ARTIFACTS, CLIENTS)
+    )
     with pytest.raises(StateBucketMissing, match="there is no state bucket 'nowhere'"):
         lost.sync()
 

@@ -17,7 +17,8 @@ import pytest
 from headwater.history.service import UpdateHistory
 from headwater.history.store import GraphStore, HistoryTable, StateBucket
 from headwater.history.types import HistoryFile, StackName
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from tests.unit.registry.cases import TABLE, make_table, mocked_aws
 
 STATE, ARTIFACTS = "state", "artifacts"
@@ -62,10 +63,10 @@ class World:
     tables: int = 0
 
     def write(self, key: str, body: bytes) -> None:
-        client("s3").put_object(Bucket=STATE, Key=key, Body=body)
+        CLIENTS("s3").put_object(Bucket=STATE, Key=key, Body=body)
 
     def delete(self, key: str) -> None:
-        client("s3").delete_object(Bucket=STATE, Key=key)
+        CLIENTS("s3").delete_object(Bucket=STATE, Key=key)
 
     def wait(self, **by: float) -> None:
         self.now += timedelta(**by)
@@ -108,7 +109,7 @@ class World:
 
     def remove_stack(self, of: StackName = OF) -> None:
         """`pulumi stack rm`: the state and the folder of its history are deleted."""
-        listed = client("s3").list_objects_v2(Bucket=STATE, Prefix=f".pulumi/history/{of}/").get("Contents", ())
+        listed = CLIENTS("s3").list_objects_v2(Bucket=STATE, Prefix=f".pulumi/history/{of}/").get("Contents", ())
         for key in [f".pulumi/stacks/{of}.json", *(each["Key"] for each in listed)]:
             self.delete(key)
         self.wait(seconds=10)
@@ -122,14 +123,16 @@ class World:
 
     def contents(self) -> list[dict[str, Any]]:
         """Every item of the history's table."""
-        items: list[dict[str, Any]] = client("dynamodb").scan(TableName=self.table)["Items"]
+        items: list[dict[str, Any]] = CLIENTS("dynamodb").scan(TableName=self.table)["Items"]
         return sorted(copy.deepcopy(items), key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
 
     def forget(self) -> None:
         """Begin a history with a table of its own."""
         self.tables += 1
         make_table(self.table)
-        self.history = UpdateHistory(StateBucket(STATE), HistoryTable(self.table), GraphStore(ARTIFACTS))
+        self.history = UpdateHistory(
+            StateBucket(STATE, CLIENTS), HistoryTable(Table(self.table, CLIENTS)), GraphStore(ARTIFACTS, CLIENTS)
+        )
 
     @property
     def table(self) -> str:
@@ -143,9 +146,13 @@ def new_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with mocked_aws(monkeypatch):
         make_table()
         for bucket in (STATE, ARTIFACTS):
-            client("s3").create_bucket(Bucket=bucket)
-            client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        world = World(UpdateHistory(StateBucket(STATE), HistoryTable(TABLE), GraphStore(ARTIFACTS)))
+            CLIENTS("s3").create_bucket(Bucket=bucket)
+            CLIENTS("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        world = World(
+            UpdateHistory(
+                StateBucket(STATE, CLIENTS), HistoryTable(Table(TABLE, CLIENTS)), GraphStore(ARTIFACTS, CLIENTS)
+            )
+        )
         # moto's clock, not ours: when an object was written tells which update it belongs to.
         monkeypatch.setattr("moto.s3.models.utcnow", lambda: world.now.replace(tzinfo=None))
         yield world

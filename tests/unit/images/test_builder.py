@@ -10,7 +10,7 @@ import pytest
 from headwater.images.errors import NoBuilds
 from headwater.images.store import Builder
 from headwater.images.types import BuildRequest
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.registry.cases import mocked_aws
 
 REQUEST = BuildRequest(bucket="artifacts", key="context.zip", tag="a" * 64)
@@ -27,8 +27,8 @@ def test_an_account_without_builds_is_told_what_to_ask_for(monkeypatch: pytest.M
         }
 
     with mocked_aws(monkeypatch):
-        client("codebuild").meta.events.register("before-call.codebuild.StartBuild", refuse)
+        CLIENTS("codebuild").meta.events.register("before-call.codebuild.StartBuild", refuse)
         with pytest.raises(NoBuilds, match=said) as refused:
-            Builder("project").start(REQUEST)
+            Builder("project", CLIENTS).start(REQUEST)
     assert "Service Quotas" in refused.value.message
     assert "headwater:trainingImage" in refused.value.message

@@ -5,6 +5,8 @@ from __future__ import annotations
 from headwater.declare import Source
 from headwater.lake.service import Lake
 from headwater.lake.types import ReingestOrder, Upload
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from headwater.versions.types import Entry
 from tests.unit.lake.world import HEADER, LAKE, READINGS_SOURCE, REGISTRY, World
 
@@ -35,4 +37,4 @@ def uploaded(world: World, *files: str, source: Source = OLD) -> list[Upload]:
 
 
 def fast(world: World, source: Source) -> Lake:
-    return Lake(world.catalog(source), bucket=LAKE, table=REGISTRY, pause=lambda _: None)
+    return Lake(world.catalog(source), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS), pause=lambda _: None)

@@ -10,7 +10,8 @@ from headwater.lake.committing import Committing
 from headwater.lake.errors import Superseded
 from headwater.lake.store import Objects
 from headwater.lake.types import Ingestion, IngestionStatus, Order, Upload
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from headwater.values import Pointer
 from headwater.versions.service import Versions
 from tests.unit.lake.world import LAKE, REGISTRY, World
@@ -26,7 +27,7 @@ def ingested(file: str, sequencer: str) -> Ingestion:
         bucket=LAKE, key=f"landing/readings/{file}", version_id=f"{file}-{sequencer}", size=1, sequencer=sequencer
     )
     key = f"curated/readings/{upload.path}"
-    put = client("s3").put_object(
+    put = CLIENTS("s3").put_object(
         Bucket=LAKE, Key=key, Body=b"x", ChecksumAlgorithm="SHA256", Metadata=Order(now, upload.order).metadata
     )
     curated = Pointer(bucket=LAKE, key=key, version_id=put["VersionId"])
@@ -41,16 +42,16 @@ def test_a_burst_of_files_and_of_versions_of_one_file_ends_in_the_log_each_once(
     versions = [ingested("again.csv", f"A{number}") for number in range(1, 5)]
 
     def commit(one: Ingestion) -> str | None:
-        mine = Versions(LAKE, REGISTRY, pause=lambda _: None)
+        mine = Versions(LAKE, Table(REGISTRY, CLIENTS), CLIENTS, pause=lambda _: None)
         try:
-            return Committing(mine, Objects(LAKE), pause=lambda _: None).commit(one)
+            return Committing(mine, Objects(LAKE, CLIENTS), pause=lambda _: None).commit(one)
         except Superseded:
             return None
 
     # Every event comes twice.
     with ThreadPoolExecutor(WRITERS) as pool:
         made = list(pool.map(commit, [*files, *versions, *versions, *files]))
-    dataset = Versions(LAKE, REGISTRY).dataset("sources/readings")
+    dataset = Versions(LAKE, Table(REGISTRY, CLIENTS), CLIENTS).dataset("sources/readings")
     logged = {entry.id: entry.commit.meta["upload_id"] for entry in dataset.log()}
     assert len(set(logged.values())) == len(logged)
     assert {one.upload.id for one in files} | {versions[-1].upload.id} <= set(logged.values())
@@ -66,9 +67,11 @@ def test_an_event_gets_its_twins_commit_whenever_the_twin_commits(world: World) 
     wire = wired("s3", "dynamodb")
 
     def commit(one: Ingestion) -> str:
-        return Committing(Versions(LAKE, REGISTRY, pause=lambda _: None), Objects(LAKE), pause=lambda _: None).commit(
-            one
-        )
+        return Committing(
+            Versions(LAKE, Table(REGISTRY, CLIENTS), CLIENTS, pause=lambda _: None),
+            Objects(LAKE, CLIENTS),
+            pause=lambda _: None,
+        ).commit(one)
 
     commit(ingested("first.csv", "A1"))
     counted = ingested("counted.csv", "A1")

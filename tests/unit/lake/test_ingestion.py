@@ -17,7 +17,8 @@ from headwater.lake.errors import FileRefused, NoData, SourceFailed
 from headwater.lake.service import Lake
 from headwater.lake.types import IngestionStatus, Upload
 from headwater.registry.errors import RegistryBusy
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from headwater.versions.errors import VersionGone
 from headwater.versions.hooks import Proposal
 from headwater.versions.refs import Ref, Refs
@@ -198,7 +199,7 @@ def test_a_file_that_comes_twice_is_ingested_once(world: World) -> None:
     lake, upload = world.lake(), world.upload("landing/readings/one.csv", GOOD)
     first = lake.ingest(upload)
     assert lake.ingest(upload) == first
-    versions = client("s3").list_object_versions(Bucket=LAKE, Prefix="curated/")["Versions"]
+    versions = CLIENTS("s3").list_object_versions(Bucket=LAKE, Prefix="curated/")["Versions"]
     assert len(versions) == 1
 
 
@@ -250,13 +251,13 @@ def test_events_in_any_order_and_twice_end_with_the_version_that_s3_made_last(wo
         if number % 5:
             continue
         table = f"registry-{number}"
-        client("dynamodb").create_table(
+        CLIENTS("dynamodb").create_table(
             TableName=table,
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
             BillingMode="PAY_PER_REQUEST",
         )
-        lake = Lake(world.catalog(READINGS_SOURCE), bucket=LAKE, table=table)
+        lake = Lake(world.catalog(READINGS_SOURCE), CLIENTS, bucket=LAKE, table=Table(table, CLIENTS))
         for upload in order:
             lake.ingest(upload)
         assert levels(lake)["a"] == 30
@@ -278,7 +279,7 @@ def test_whatever_dies_or_loses_its_answer_a_retry_commits_once_and_loses_nothin
 
     # The call took effect; nothing that would come after it happens. A query, which has no effect, isn't botocore's.
     when = "before-send" if operation == "Query" else "after-call"
-    client("dynamodb").meta.events.register_first(f"{when}.dynamodb.{operation}", lose)
+    CLIENTS("dynamodb").meta.events.register_first(f"{when}.dynamodb.{operation}", lose)
     with pytest.raises(Dead):
         lake.ingest(upload)
     done = lake.ingest(upload)
@@ -293,7 +294,9 @@ def test_whatever_dies_or_loses_its_answer_a_retry_commits_once_and_loses_nothin
 
 
 def test_a_commit_tells_where_its_rows_came_from(world: World) -> None:
-    lake = Lake(world.catalog(READINGS_SOURCE), bucket=LAKE, table=REGISTRY, code_version="abc")
+    lake = Lake(
+        world.catalog(READINGS_SOURCE), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS), code_version="abc"
+    )
     upload = world.upload("landing/readings/one.csv", GOOD + "e,101,,true\na,7,,true\n")
     done = lake.ingest(upload)
     (logged,) = lake.versions.dataset("sources/readings").log()
@@ -383,7 +386,7 @@ def test_sql_that_fails_is_the_products_fault_and_says_so(world: World) -> None:
 
 def test_a_landed_version_that_is_gone_is_named(world: World) -> None:
     upload = world.upload("landing/readings/one.csv", GOOD)
-    client("s3").delete_object(Bucket=LAKE, Key=upload.key, VersionId=upload.version_id)
+    CLIENTS("s3").delete_object(Bucket=LAKE, Key=upload.key, VersionId=upload.version_id)
     with pytest.raises(VersionGone, match=r"one\.csv has no version"):
         world.lake().ingest(upload)
 

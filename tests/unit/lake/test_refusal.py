@@ -9,7 +9,8 @@ import pytest
 from headwater.lake.refusal import Refusals, one_line
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import IngestionStatus
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from tests.unit.lake.world import REGISTRY, World
 
 
@@ -36,9 +37,9 @@ def test_the_cause_of_a_failed_state_becomes_one_line(cause: str | None, line: s
 
 def test_a_task_that_died_without_a_word_is_recorded(world: World) -> None:
     upload = world.upload("landing/readings/one.csv", "x")
-    refusal = Refusals(REGISTRY).record(upload, error={"Error": "States.Timeout", "Cause": ""})
+    refusal = Refusals(Table(REGISTRY, CLIENTS)).record(upload, error={"Error": "States.Timeout", "Cause": ""})
     assert refusal.cause == "the ingestion stopped without saying why"
-    known = IngestionLog(REGISTRY).ingestion(upload)
+    known = IngestionLog(Table(REGISTRY, CLIENTS)).ingestion(upload)
     assert known is not None
     assert known.reasons == ("States.Timeout: the ingestion stopped without saying why",)
 
@@ -47,7 +48,7 @@ def test_what_ingestion_said_itself_is_kept_and_handed_on(world: World) -> None:
     lake, upload = world.lake(), world.upload("landing/unheard/one.csv", "x")
     with pytest.raises(Exception, match="unknown source"):
         lake.ingest(upload)
-    refusal = Refusals(REGISTRY).record(upload, error={"Error": "States.TaskFailed", "Cause": "exit 1"})
+    refusal = Refusals(Table(REGISTRY, CLIENTS)).record(upload, error={"Error": "States.TaskFailed", "Cause": "exit 1"})
     assert refusal.error == "FileRefused"
     assert refusal.cause == "source 'unheard': one.csv: unknown source. Declared: readings"
 
@@ -56,7 +57,7 @@ def test_a_success_is_never_overwritten_by_a_late_failure(world: World) -> None:
     lake = world.lake()
     upload = world.upload("landing/readings/one.csv", "sensor,level,note,ok\na,1,,true\n")
     lake.ingest(upload)
-    Refusals(REGISTRY).record(upload, error={"Error": "States.Timeout", "Cause": ""})
+    Refusals(Table(REGISTRY, CLIENTS)).record(upload, error={"Error": "States.Timeout", "Cause": ""})
     known = lake.ingestion_log.ingestion(upload)
     assert known is not None
     assert known.status is IngestionStatus.INGESTED
@@ -67,13 +68,13 @@ def test_what_died_after_its_commit_counts_and_the_registry_says_so(world: World
     done = lake.ingest(upload)
     # The process died before it could note the commit.
     document = done.model_copy(update={"commit": None}).model_dump_json()
-    client("dynamodb").update_item(
+    CLIENTS("dynamodb").update_item(
         TableName=REGISTRY,
         Key={"pk": {"S": "SOURCE#readings"}, "sk": {"S": f"INGESTION#{upload.version_id}#one.csv"}},
         UpdateExpression="SET #document = :document REMOVE settled",
         ExpressionAttributeNames={"#document": "document"},
         ExpressionAttributeValues={":document": {"S": document}},
     )
-    refusal = Refusals(REGISTRY).record(upload, error={"Error": "States.Timeout", "Cause": ""})
+    refusal = Refusals(Table(REGISTRY, CLIENTS)).record(upload, error={"Error": "States.Timeout", "Cause": ""})
     assert refusal.error == "States.Timeout"
     assert lake.ingestion_log.ingestion(upload) == done

@@ -10,7 +10,8 @@ import pytest
 from headwater.lake.errors import FileRefused, NoData, OlderDefinition, ReingestBlocked, UnknownSource
 from headwater.lake.service import Lake
 from headwater.lake.types import ReingestOrder, ReingestStatus
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from tests.unit.lake.definitions import DOUBLED, OLD, ORDER, STRICT, commits, held, levels, uploaded
 from tests.unit.lake.world import HEADER, LAKE, REGISTRY, World
 
@@ -30,7 +31,7 @@ def test_files_of_an_older_definition_are_not_read_beside_newer_ones(world: Worl
             reader.pin(["readings"])
     # Who doesn't know what is declared now sees that they differ.
     with pytest.raises(OlderDefinition):
-        Lake(world.catalog(OLD), bucket=LAKE, table=REGISTRY, deployed=False).pin(["readings"])
+        Lake(world.catalog(OLD), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS), deployed=False).pin(["readings"])
     with pytest.raises(OlderDefinition):
         world.lake(DOUBLED).at(["readings"], "main@{2999-01-01}")
 
@@ -98,7 +99,7 @@ def test_what_is_too_much_for_a_function_is_left_to_the_container(world: World) 
         "sk": {"S": f"INGESTION#{large.version_id}#a.csv"},
         "document": {"S": known.model_copy(update={"upload": large}).model_dump_json()},
     }
-    client("dynamodb").put_item(TableName=REGISTRY, Item=item)
+    CLIENTS("dynamodb").put_item(TableName=REGISTRY, Item=item)
     assert lake.catch_up("readings", "run") is None
     assert lake.reingest(ORDER, "run", small=True) is None
     with pytest.raises(OlderDefinition):
@@ -109,7 +110,7 @@ def test_what_is_too_much_for_a_function_is_left_to_the_container(world: World) 
 
 def test_a_dry_run_tells_and_changes_nothing(world: World) -> None:
     uploads = uploaded(world, "a", "b")
-    client("s3").delete_object(Bucket=LAKE, Key=uploads[0].key, VersionId=uploads[0].version_id)
+    CLIENTS("s3").delete_object(Bucket=LAKE, Key=uploads[0].key, VersionId=uploads[0].version_id)
     lake = world.lake(DOUBLED)
     before = (commits(lake), world.keys(prefix="curated/"))
     done = lake.reingest(ORDER.model_copy(update={"dry_run": True}), "run")
@@ -140,12 +141,12 @@ def test_a_file_that_the_new_definition_refuses_stops_the_switch_by_name(world: 
 
 def test_a_file_whose_landed_version_was_deleted_stops_the_switch_by_name(world: World) -> None:
     uploads = uploaded(world, "a", "b")
-    client("s3").delete_object(Bucket=LAKE, Key=uploads[1].key, VersionId=uploads[1].version_id)
+    CLIENTS("s3").delete_object(Bucket=LAKE, Key=uploads[1].key, VersionId=uploads[1].version_id)
     lake = world.lake(DOUBLED)
     with pytest.raises(ReingestBlocked, match=r"b\.csv: what landed was deleted: s3://lake/landing/readings/b\.csv"):
         lake.reingest(ORDER, "run")
     # A delete marker alone takes nothing away.
-    client("s3").delete_object(Bucket=LAKE, Key=uploads[0].key)
+    CLIENTS("s3").delete_object(Bucket=LAKE, Key=uploads[0].key)
     assert lake.reingest(ORDER.model_copy(update={"drop": True}), "run") is not None
     assert levels(lake) == {"a": 2}
 
@@ -208,9 +209,9 @@ def _forget_definition(world: World) -> None:
     lake = world.lake()
     dataset = lake.versions.dataset("sources/readings")
     for entry in held(lake):
-        body = client("s3").get_object(Bucket=LAKE, Key=entry.key, VersionId=entry.version_id)
+        body = CLIENTS("s3").get_object(Bucket=LAKE, Key=entry.key, VersionId=entry.version_id)
         key = f"curated/readings/{entry.path}"
-        put = client("s3").put_object(
+        put = CLIENTS("s3").put_object(
             Bucket=LAKE, Key=key, Body=body["Body"].read(), Metadata=body["Metadata"], ChecksumAlgorithm="SHA256"
         )
         made = dataset.pin("s3://lake/curated/readings/", entry.path, put["VersionId"])
@@ -218,7 +219,7 @@ def _forget_definition(world: World) -> None:
         for known in lake.ingestion_log.ingestions("readings"):
             assert known.curated is not None
             curated = known.curated.model_copy(update={"key": key, "version_id": put["VersionId"]})
-            client("dynamodb").put_item(
+            CLIENTS("dynamodb").put_item(
                 TableName=REGISTRY,
                 Item={
                     "pk": {"S": "SOURCE#readings"},
@@ -229,17 +230,17 @@ def _forget_definition(world: World) -> None:
                     },
                 },
             )
-    for item in client("dynamodb").scan(TableName=REGISTRY)["Items"]:
+    for item in CLIENTS("dynamodb").scan(TableName=REGISTRY)["Items"]:
         if "DEFINITION" in item["sk"]["S"]:
-            client("dynamodb").delete_item(TableName=REGISTRY, Key={"pk": item["pk"], "sk": item["sk"]})
+            CLIENTS("dynamodb").delete_item(TableName=REGISTRY, Key={"pk": item["pk"], "sk": item["sk"]})
 
 
 def test_what_a_person_committed_is_left_alone(world: World) -> None:
     uploaded(world, "a")
     lake = world.lake(DOUBLED)
     dataset = lake.versions.dataset("sources/readings")
-    body = client("s3").get_object(Bucket=LAKE, Key=held(lake)[0].key)["Body"].read()
-    put = client("s3").put_object(Bucket=LAKE, Key="elsewhere/mine.parquet", Body=body, ChecksumAlgorithm="SHA256")
+    body = CLIENTS("s3").get_object(Bucket=LAKE, Key=held(lake)[0].key)["Body"].read()
+    put = CLIENTS("s3").put_object(Bucket=LAKE, Key="elsewhere/mine.parquet", Body=body, ChecksumAlgorithm="SHA256")
     mine = dataset.pin("s3://lake/elsewhere/", "mine.parquet", put["VersionId"])
     dataset.commit("by hand", edits=[("mine.parquet", mine)])
     done = lake.reingest(ORDER, "run")

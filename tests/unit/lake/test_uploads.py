@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from headwater.lake.errors import NotAnUpload
 from headwater.lake.intake import Intake
 from headwater.lake.types import Upload
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.lake.world import World
 
 ROLE = "arn:aws:iam::123456789012:role/machine"
@@ -26,22 +26,22 @@ def event(key: str = "landing/flights/2013-01.csv", **changes: Any) -> dict[str,
 @pytest.fixture
 def machine(world: World) -> str:
     definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
-    answer = client("stepfunctions").create_state_machine(name="ingestion", definition=definition, roleArn=ROLE)
+    answer = CLIENTS("stepfunctions").create_state_machine(name="ingestion", definition=definition, roleArn=ROLE)
     return str(answer["stateMachineArn"])
 
 
 def started(machine: str) -> list[dict[str, Any]]:
-    return list(client("stepfunctions").list_executions(stateMachineArn=machine)["executions"])
+    return list(CLIENTS("stepfunctions").list_executions(stateMachineArn=machine)["executions"])
 
 
 def test_the_same_event_twice_starts_one_run_named_after_the_upload(machine: str) -> None:
     upload = Upload.from_event(event())
-    intake = Intake(machine)
+    intake = Intake(machine, CLIENTS)
     intake.start(upload)
     intake.start(Upload.from_event(event()))
     (run,) = started(machine)
     assert run["name"] == upload.id
-    told = client("stepfunctions").describe_execution(executionArn=run["executionArn"])
+    told = CLIENTS("stepfunctions").describe_execution(executionArn=run["executionArn"])
     assert json.loads(told["input"]) == {
         "upload": {
             "bucket": "lake",
@@ -54,14 +54,14 @@ def test_the_same_event_twice_starts_one_run_named_after_the_upload(machine: str
 
 
 def test_another_version_of_the_same_key_is_another_upload(machine: str) -> None:
-    intake = Intake(machine)
+    intake = Intake(machine, CLIENTS)
     intake.start(Upload.from_event(event()))
     intake.start(Upload.from_event(event(**{"version-id": "v2"})))
     assert len(started(machine)) == 2
 
 
 def test_the_empty_object_of_a_folder_starts_nothing(machine: str) -> None:
-    assert not Intake(machine).start(Upload.from_event(event("landing/flights/", size=0)))
+    assert not Intake(machine, CLIENTS).start(Upload.from_event(event("landing/flights/", size=0)))
     assert started(machine) == []
 
 

@@ -20,7 +20,8 @@ from headwater.features.online.encoding import unpack
 from headwater.features.online.reading import attribute_of
 from headwater.lake.service import Lake
 from headwater.lake.types import Upload
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from headwater.values import Pointer
 from tests.mocking import mocked
 
@@ -69,7 +70,7 @@ class World:
     def upload(self, key: str, body: bytes | str, *, sequencer: str | None = None) -> Upload:
         """Put an object as a user would, and tell what S3's event would tell."""
         body = body.encode() if isinstance(body, str) else body
-        answer = client("s3").put_object(Bucket=LAKE, Key=key, Body=body)
+        answer = CLIENTS("s3").put_object(Bucket=LAKE, Key=key, Body=body)
         return Upload(
             bucket=LAKE,
             key=key,
@@ -80,7 +81,9 @@ class World:
 
     def lake(self, *sources: Source) -> Lake:
         """A lake that knows ``sources``."""
-        return Lake(self.catalog(*(sources or (READINGS_SOURCE,))), bucket=LAKE, table=REGISTRY)
+        return Lake(
+            self.catalog(*(sources or (READINGS_SOURCE,))), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS)
+        )
 
     def catalog(self, *sources: Source) -> Catalog:
         """A catalog of nothing but ``sources``."""
@@ -88,7 +91,7 @@ class World:
 
     def rows(self, pointer: Pointer) -> list[dict[str, Any]]:
         """The rows of a Parquet object."""
-        body = client("s3").get_object(Bucket=pointer.bucket, Key=pointer.key, VersionId=pointer.version_id)["Body"]
+        body = CLIENTS("s3").get_object(Bucket=pointer.bucket, Key=pointer.key, VersionId=pointer.version_id)["Body"]
         with TemporaryDirectory() as folder:
             path = Path(folder) / "rows.parquet"
             path.write_bytes(body.read())
@@ -99,16 +102,16 @@ class World:
 
     def keys(self, bucket: str = LAKE, prefix: str = "") -> list[str]:
         """The keys of a bucket."""
-        answer = client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
+        answer = CLIENTS("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
         return [entry["Key"] for entry in answer.get("Contents", [])]
 
     def online(self) -> dict[str, Mapping[str, Any]]:
         """All online items by key."""
-        return {item["pk"]["S"]: item for item in client("dynamodb").scan(TableName=FEATURES)["Items"]}
+        return {item["pk"]["S"]: item for item in CLIENTS("dynamodb").scan(TableName=FEATURES)["Items"]}
 
     def materialisation(self) -> str:
         """Make the machine that materialises shard by shard; its executions run for ever. Its ARN."""
-        made = client("stepfunctions").create_state_machine(
+        made = CLIENTS("stepfunctions").create_state_machine(
             name=MATERIALISATION.rpartition(":")[2],
             definition='{"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 1000, "End": true}}}',
             roleArn="arn:aws:iam::123456789012:role/machine",
@@ -133,14 +136,14 @@ def new_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mocked(), corrected("dynamodb_partiql"):
-        client.cache_clear()
+        CLIENTS.forget()
         for bucket in (LAKE, ARTIFACTS):
-            client("s3").create_bucket(
+            CLIENTS("s3").create_bucket(
                 Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
             )  # fmt: skip
-            client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+            CLIENTS("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         for table, names in ((REGISTRY, ("pk", "sk")), (FEATURES, ("pk",))):
-            client("dynamodb").create_table(
+            CLIENTS("dynamodb").create_table(
                 TableName=table,
                 KeySchema=[
                     {"AttributeName": name, "KeyType": kind}
@@ -150,4 +153,4 @@ def new_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
                 BillingMode="PAY_PER_REQUEST",
             )
         yield World()
-    client.cache_clear()
+    CLIENTS.forget()

@@ -21,7 +21,8 @@ from headwater.lineage.service import LineageService
 from headwater.registry.service import PRODUCTION
 from headwater.serving.store import PredictionStore
 from headwater.serving.types import PredictionRecord
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from tests.unit.lake.world import ARTIFACTS, FEATURES, LAKE, REGISTRY, World, new_world
 from tests.unit.training.products import BUYS, products, visits
 from tests.unit.training.runs import land, registered, registry, run
@@ -53,8 +54,8 @@ class Lived:
 def materialise() -> None:
     """Bring the features of what was uploaded online."""
     catalog = products(BUYS)
-    lake = Lake(catalog, bucket=LAKE, table=REGISTRY)
-    Features(catalog, lake, online=OnlineStore(FEATURES, pause=lambda _: None)).materialise("habits")
+    lake = Lake(catalog, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
+    Features(catalog, lake, online=OnlineStore(FEATURES, CLIENTS, pause=lambda _: None)).materialise("habits")
 
 
 def record(request_id: str, version: int, **more: Any) -> PredictionRecord:
@@ -78,15 +79,19 @@ def update(moment: datetime, commit: str, *, dirty: bool = False, kind: str = "u
         kind=kind, result="succeeded", started_at=moment - timedelta(seconds=30), ended_at=moment,
         environment={"git.head": commit, "git.dirty": str(dirty).lower(), "git.author": "Ann"},
     )  # fmt: skip
-    HistoryTable(REGISTRY).put(OF, int(moment.timestamp() * 1e9), HAPPENED, happened.model_dump_json(), READABLE)
+    HistoryTable(Table(REGISTRY, CLIENTS)).put(
+        OF, int(moment.timestamp() * 1e9), HAPPENED, happened.model_dump_json(), READABLE
+    )
 
 
 @contextmanager
 def new_stack() -> Iterator[Lived]:
     """The stack, on mocked AWS."""
     with pytest.MonkeyPatch.context() as patches, new_world(patches) as world:
-        client("s3").create_bucket(Bucket=PREDICTIONS, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-        store, moments = PredictionStore(PREDICTIONS), []
+        CLIENTS("s3").create_bucket(
+            Bucket=PREDICTIONS, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+        store, moments = PredictionStore(PREDICTIONS, CLIENTS), []
         for number, request in ((1, FIRST), (2, SECOND)):
             update(datetime.now(UTC), str(number) * 40, dirty=number == 2)
             land(world, products(BUYS), visits(seed=number))
@@ -103,6 +108,7 @@ def new_stack() -> Iterator[Lived]:
                 registry_table=REGISTRY,
                 lake_bucket=LAKE,
                 artifacts_bucket=ARTIFACTS,
+                clients=CLIENTS,
                 predictions_bucket=PREDICTIONS,
                 project=OF.project,
                 stack=OF.stack,

@@ -10,9 +10,10 @@ from functools import partial
 from typing import Any
 
 from headwater.graph import Contribution, Edge, Known, Log, Node, NodeKind, Places, Role, Told
+from headwater.storage.environment import CLIENTS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-PLACES = Places(registry_table="registry", lake_bucket="lake", artifacts_bucket="artifacts")
+PLACES = Places(registry_table="registry", lake_bucket="lake", artifacts_bucket="artifacts", clients=CLIENTS)
 
 
 class MemoryTable:

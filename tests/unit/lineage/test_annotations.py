@@ -9,6 +9,7 @@ import pytest
 from headwater.graph import Node
 from headwater.lineage.annotations import LONGEST_OWNER, LONGEST_TEXT, Annotations, InvalidAnnotation
 from headwater.lineage.errors import UnknownNode
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from headwater.versions.service import Versions
 from tests.unit.lake.world import LAKE, REGISTRY
@@ -16,7 +17,7 @@ from tests.unit.lineage.conftest import FIRST, Lived
 
 
 def test_notes_and_owners_are_told_of_the_whole_version(lived: Lived) -> None:
-    head = Versions(LAKE, REGISTRY).dataset("sources/visits").resolve()
+    head = Versions(LAKE, Table(REGISTRY, CLIENTS), CLIENTS).dataset("sources/visits").resolve()
     note = lived.service.annotate("sources/visits", note="two shops lack a till", by="ann")
     lived.service.annotate(f"data:sources/visits@{head[:8]}", owner="team-shops", by="bob")
     assert note.node == f"data:sources/visits@{head}"
@@ -37,9 +38,9 @@ def test_annotations_are_a_log_in_the_order_of_time(lived: Lived) -> None:
     # The first has no fraction of a second, which text without microseconds would sort last.
     times = [start, start + timedelta(microseconds=5), start + timedelta(seconds=1)]
     for number in (2, 0, 1):
-        log = Annotations(Table(REGISTRY), now=lambda number=number: times[number])  # type: ignore[misc]
+        log = Annotations(Table(REGISTRY, CLIENTS), now=lambda number=number: times[number])  # type: ignore[misc]
         log.add(Node("model", "buys", "2"), text=f"note {number}", write_id=f"ordered-{number}")
-    told = [tell().nodes[0] for _, tell in Annotations(Table(REGISTRY)).entries("AT#2030")]
+    told = [tell().nodes[0] for _, tell in Annotations(Table(REGISTRY, CLIENTS)).entries("AT#2030")]
     assert [known.notes["text"] for known in told] == ["note 0", "note 1", "note 2"]
     assert [known.at for known in told] == [known.seen for known in told] == times
 

@@ -15,6 +15,7 @@ from headwater.lineage.emitting import Emitter, ToS3, ToUrl
 from headwater.lineage.index import Index
 from headwater.lineage.projecting import Projection
 from headwater.lineage.store import Events
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.lake.test_ingestion import GOOD
 from tests.unit.lake.world import ARTIFACTS, REGISTRY, World
@@ -61,7 +62,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def emitter(*transports: Any) -> Emitter:
-    return Emitter(Index(Table(REGISTRY)), Projection(PLACES).logs, transports)
+    return Emitter(Index(Table(REGISTRY, CLIENTS)), Projection(PLACES).logs, transports)
 
 
 def test_what_a_receiver_did_not_take_is_sent_again(world: World, receiver: Receiver) -> None:
@@ -103,14 +104,14 @@ def test_a_wrong_key_loses_nothing_and_no_secret_is_told(world: World, receiver:
 def test_one_way_that_is_blocked_does_not_hold_up_the_other(world: World, receiver: Receiver) -> None:
     world.lake().ingest(world.upload("landing/readings/one.csv", GOOD))
     receiver.statuses = [500]
-    emitter(ToUrl(receiver.url), ToS3(Events(ARTIFACTS))).emit()
+    emitter(ToUrl(receiver.url), ToS3(Events(ARTIFACTS, CLIENTS))).emit()
     assert len(world.keys(ARTIFACTS, "lineage/events/")) == 2
 
 
 def test_an_index_that_is_made_again_sends_nothing_twice(world: World, receiver: Receiver) -> None:
     world.lake().ingest(world.upload("landing/readings/one.csv", GOOD))
     emitter(ToUrl(receiver.url)).emit()
-    index = Index(Table(REGISTRY))
+    index = Index(Table(REGISTRY, CLIENTS))
     index.clear()
     assert emitter(ToUrl(receiver.url)).emit().events == 0
 

@@ -15,13 +15,13 @@ from headwater.lineage.index import Index
 from headwater.lineage.indexer import Indexer
 from headwater.lineage.openlineage.receiving import receive
 from headwater.lineage.service import LineageService
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.lake.test_ingestion import GOOD
 from tests.unit.lake.world import ARTIFACTS, LAKE, REGISTRY, World
 
 PLACES = Places(
-    registry_table=REGISTRY, lake_bucket=LAKE, artifacts_bucket=ARTIFACTS, project="shop", stack="dev",
+    registry_table=REGISTRY, lake_bucket=LAKE, artifacts_bucket=ARTIFACTS, clients=CLIENTS, project="shop", stack="dev",
     account="123456789012", region="eu-central-1",
 )  # fmt: skip
 NAMES = names_of(PLACES)
@@ -121,5 +121,5 @@ def test_circles_of_events_are_walked_once(world: World) -> None:
     thing = Node("foreign", "pg:t")
     assert service.walk(thing, "UP", depth=None).nodes
     assert service.walk(thing, "DOWN", depth=None).nodes
-    client("s3").delete_object(Bucket=ARTIFACTS, Key=world.keys(ARTIFACTS, "lineage/in/")[0])
-    assert Indexer(Index(Table(REGISTRY)), contributions(), PLACES).check().differing == 0
+    CLIENTS("s3").delete_object(Bucket=ARTIFACTS, Key=world.keys(ARTIFACTS, "lineage/in/")[0])
+    assert Indexer(Index(Table(REGISTRY, CLIENTS)), contributions(), PLACES).check().differing == 0

@@ -21,7 +21,8 @@ from headwater.lineage.forgetting.report import Forgetting, InvalidEntity, Unkno
 from headwater.lineage.service import LineageService
 from headwater.registry.service import PRODUCTION
 from headwater.serving.store import PredictionStore
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from headwater.versions.service import Versions
 from tests.unit.lake.world import ARTIFACTS, FEATURES, LAKE, REGISTRY, World, new_world
 from tests.unit.lineage.conftest import PREDICTIONS, materialise, record
@@ -37,8 +38,10 @@ GONE = "erased shop"
 def world() -> Iterator[World]:
     """A shop that was learnt from and then taken out of the data, and orders under two contracts."""
     with pytest.MonkeyPatch.context() as patches, new_world(patches) as made:
-        client("s3").create_bucket(Bucket=PREDICTIONS, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-        client("s3").put_bucket_versioning(Bucket=PREDICTIONS, VersioningConfiguration={"Status": "Enabled"})
+        CLIENTS("s3").create_bucket(
+            Bucket=PREDICTIONS, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+        CLIENTS("s3").put_bucket_versioning(Bucket=PREDICTIONS, VersioningConfiguration={"Status": "Enabled"})
         theirs = "".join(f"{GONE},2024-01-03T{hour:02d}:30:00,5,1\n" for hour in range(10, 13))
         for number, more in ((1, theirs), (2, "")):
             land(made, products(BUYS), visits(seed=number) + more)
@@ -47,22 +50,26 @@ def world() -> Iterator[World]:
             registered(f"run-{number}")
             serving = number - 1 or None
             registry().promote("buys", alias=PRODUCTION, to=number, expected=serving, by="ann")
-        store, now = PredictionStore(PREDICTIONS), datetime.now(UTC)
+        store, now = PredictionStore(PREDICTIONS, CLIENTS), datetime.now(UTC)
         for number, (shop, days) in enumerate([(GONE, 0), ("n", 0), (GONE, 30)]):
             request = f"{number}1111111-1111-4111-8111-111111111111"
             kept = record(request, 1, received_at=now - timedelta(days=days))
             kept.predictions[0]["inputs"]["shop"] = shop
             store.write(kept)
-        old = Lake(made.catalog(ORDERS_BEFORE), bucket=LAKE, table=REGISTRY)
+        old = Lake(made.catalog(ORDERS_BEFORE), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
         old.ingest(made.upload("landing/orders/old.csv", "name,day\n4711,x\n"))
-        new = Lake(made.catalog(ORDERS), bucket=LAKE, table=REGISTRY)
+        new = Lake(made.catalog(ORDERS), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
         new.ingest(made.upload("landing/orders/new.csv", ROWS))
         yield made
 
 
 def service() -> LineageService:
     places = Places(
-        registry_table=REGISTRY, lake_bucket=LAKE, artifacts_bucket=ARTIFACTS, predictions_bucket=PREDICTIONS
+        registry_table=REGISTRY,
+        lake_bucket=LAKE,
+        artifacts_bucket=ARTIFACTS,
+        clients=CLIENTS,
+        predictions_bucket=PREDICTIONS,
     )
     made = LineageService(places)
     made.catch_up()
@@ -94,13 +101,15 @@ def test_a_value_is_found_in_old_commits_that_a_correction_replaced(world: World
     assert counted(found) == {"curated": 1, "landed": 1, "offline rows": 1, "prediction": 1, "training set": 1}
     assert rows(found, "curated") == [3]
     (curated,) = [held for held in found.files if held.kind == "curated"]
-    first, second = [entry.id for entry in Versions(LAKE, REGISTRY).dataset("sources/visits").log()][::-1]
+    first, second = [
+        entry.id for entry in Versions(LAKE, Table(REGISTRY, CLIENTS), CLIENTS).dataset("sources/visits").log()
+    ][::-1]
     assert (curated.commits, [commit.commit for commit in found.commits]) == (1, [first])
     # Training tagged the commit; main holds the corrected one.
     assert curated.refs == ("tag models/buys/v1",)
     assert second not in [commit.commit for commit in found.commits]
     (landed,) = [held for held in found.files if held.kind == "landed"]
-    body = client("s3").get_object(Bucket=LAKE, Key=landed.at.key, VersionId=landed.at.version_id)["Body"].read()
+    body = CLIENTS("s3").get_object(Bucket=LAKE, Key=landed.at.key, VersionId=landed.at.version_id)["Body"].read()
     assert GONE in body.decode()
 
 

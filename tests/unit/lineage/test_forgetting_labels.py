@@ -14,7 +14,7 @@ from headwater.lineage.forgetting.report import Forgetting, UnknownColumn
 from headwater.monitoring.labels.store import LabelStore
 from headwater.monitoring.labels.types import COLUMNS, Label, LabelBatch, packed
 from headwater.serving.store import PredictionStore
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.lake.world import REGISTRY, new_world
 from tests.unit.lineage.conftest import PREDICTIONS, record
@@ -31,7 +31,7 @@ def label(prediction_id: str | None = None, **inputs: object) -> Label:
 
 def write(*labels: Label) -> LabelBatch:
     """A call's labels, as the API stores them."""
-    store = LabelStore(PREDICTIONS, Table(REGISTRY))
+    store = LabelStore(PREDICTIONS, Table(REGISTRY, CLIENTS), CLIENTS)
     name, body = packed(labels)
     batch = LabelBatch(model="buys", name=name, kind="json", labels=len(labels), received_at=NOW)
     store.put(batch, body)
@@ -41,7 +41,7 @@ def write(*labels: Label) -> LabelBatch:
 
 def write_file(path: Path, *labels: Label) -> LabelBatch:
     """A file's labels, as the upload stores them."""
-    store = LabelStore(PREDICTIONS, Table(REGISTRY))
+    store = LabelStore(PREDICTIONS, Table(REGISTRY, CLIENTS), CLIENTS)
     with duckdb.connect() as connection:
         connection.execute(f"CREATE TABLE t ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})")
         connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(COLUMNS))})", [list(one) for one in labels])  # noqa: S608
@@ -56,11 +56,13 @@ def write_file(path: Path, *labels: Label) -> LabelBatch:
 def batches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LabelBatch, LabelBatch, LabelBatch]]:
     """Labels of the shop by its inputs, by a prediction's id and from a file; and one that is none of its business."""
     with pytest.MonkeyPatch.context() as patches, new_world(patches):
-        client("s3").create_bucket(Bucket=PREDICTIONS, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-        client("s3").put_bucket_versioning(Bucket=PREDICTIONS, VersioningConfiguration={"Status": "Enabled"})
+        CLIENTS("s3").create_bucket(
+            Bucket=PREDICTIONS, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+        CLIENTS("s3").put_bucket_versioning(Bucket=PREDICTIONS, VersioningConfiguration={"Status": "Enabled"})
         kept = record(REQUEST, 1, received_at=NOW)
         kept.predictions[0]["inputs"]["shop"] = GONE
-        PredictionStore(PREDICTIONS).write(kept)
+        PredictionStore(PREDICTIONS, CLIENTS).write(kept)
         by_inputs = write(label(shop=GONE, amount=1), label(shop="n", amount=1), label(shop="n", amount=2))
         by_id = write(label(f"{REQUEST}.0"))
         write(label(f"{REQUEST}.7"), label(shop="n"))
@@ -92,7 +94,7 @@ def test_a_batch_that_was_deleted_is_searched_in_its_earlier_version(
     batches: tuple[LabelBatch, LabelBatch, LabelBatch],
 ) -> None:
     by_inputs = batches[0]
-    client("s3").delete_object(Bucket=PREDICTIONS, Key=by_inputs.key)
+    CLIENTS("s3").delete_object(Bucket=PREDICTIONS, Key=by_inputs.key)
     assert labels_of(forget(shop=GONE))[by_inputs.key] == 1
 
 
@@ -113,7 +115,7 @@ def test_a_batch_that_cannot_be_read_is_told_and_not_passed_over(
     batches: tuple[LabelBatch, LabelBatch, LabelBatch],
 ) -> None:
     for name, body in (("torn.jsonl.gz", b"\x1f\x8b torn"), ("odd.parquet", b"PAR1 no"), ("plain.jsonl.gz", b"{}")):
-        client("s3").put_object(Bucket=PREDICTIONS, Key=f"labels/buys/{name}", Body=body)
+        CLIENTS("s3").put_object(Bucket=PREDICTIONS, Key=f"labels/buys/{name}", Body=body)
     found = forget(shop=GONE)
     told = [note for note in found.unsearched if "no batch of labels that can be read" in note]
     assert sorted(note.rpartition("?")[0].rpartition("/")[2] for note in told) == [

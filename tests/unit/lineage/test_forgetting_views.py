@@ -23,7 +23,7 @@ from headwater.lake.store import Arrivals
 from headwater.lineage.forgetting import erasure
 from headwater.lineage.forgetting.report import Forgetting, InvalidEntity, entity_of
 from headwater.lineage.service import LineageService
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.lake.world import ARTIFACTS, FEATURES, LAKE, REGISTRY, World, new_world
@@ -47,22 +47,24 @@ CATALOG = declare.catalog([declare.Product(sources=(ORDERS,), views=(TILLS,))])
 def world() -> Iterator[World]:
     """Orders, a view with a composite key that is online, rows that are streamed to it, and none that are committed."""
     with pytest.MonkeyPatch.context() as patches, new_world(patches) as made:
-        lake = Lake(CATALOG, bucket=LAKE, table=REGISTRY)
+        lake = Lake(CATALOG, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
         lake.ingest(made.upload("landing/orders/new.csv", ROWS))
-        store = OnlineStore(FEATURES, pause=lambda _: None)
+        store = OnlineStore(FEATURES, CLIENTS, pause=lambda _: None)
         Features(CATALOG, lake, online=store).materialise("tills")
-        Definitions(Table(REGISTRY)).remember(TILLS, (ORDERS,))
+        Definitions(Table(REGISTRY, CLIENTS)).remember(TILLS, (ORDERS,))
         yield made
 
 
 def stream(customer: str) -> None:
     now = datetime.now(UTC)
     row = {"customer": customer, "day": "2026-01-01", "event_time": now - timedelta(minutes=1), "orders": 1}
-    Streaming(CATALOG, OnlineStore(FEATURES), Arrivals(LAKE)).ingest("tills", [row])
+    Streaming(CATALOG, OnlineStore(FEATURES, CLIENTS), Arrivals(LAKE, CLIENTS)).ingest("tills", [row])
 
 
 def forget(**keys: str) -> Forgetting:
-    service = LineageService(Places(registry_table=REGISTRY, lake_bucket=LAKE, artifacts_bucket=ARTIFACTS))
+    service = LineageService(
+        Places(registry_table=REGISTRY, lake_bucket=LAKE, artifacts_bucket=ARTIFACTS, clients=CLIENTS)
+    )
     service.catch_up()
     return service.forget(entity_of(keys, {}), features_table=FEATURES)
 
@@ -101,7 +103,9 @@ def test_streamed_rows_are_found_before_and_after_their_commit(world: World) -> 
     waiting = forget(customer="9000")
     assert kinds(waiting) == ["arrived"]
     assert [item.key for item in waiting.online] == ["customer,day|9000|2026-01-01"]
-    StreamCommitter(Lake(CATALOG, bucket=LAKE, table=REGISTRY), Arrivals(LAKE)).commit("tills")
+    StreamCommitter(
+        Lake(CATALOG, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS)), Arrivals(LAKE, CLIENTS)
+    ).commit("tills")
     committed = forget(customer="9000")
     assert kinds(committed) == ["streamed"]
     assert [commit.dataset for commit in committed.commits] == ["streamed/tills"]
@@ -111,9 +115,9 @@ def test_streamed_rows_are_found_before_and_after_their_commit(world: World) -> 
 
 def test_a_file_that_no_commit_holds_any_more_is_found(world: World) -> None:
     (curated,) = [held for held in forget(customer="4711").files if held.kind == "curated"]
-    body = client("s3").get_object(Bucket=LAKE, Key=curated.at.key, VersionId=curated.at.version_id)["Body"].read()
-    lost = client("s3").put_object(Bucket=LAKE, Key=f"{curated.at.key}.parquet", Body=body)["VersionId"]
-    client("s3").delete_object(Bucket=LAKE, Key=f"{curated.at.key}.parquet")
+    body = CLIENTS("s3").get_object(Bucket=LAKE, Key=curated.at.key, VersionId=curated.at.version_id)["Body"].read()
+    lost = CLIENTS("s3").put_object(Bucket=LAKE, Key=f"{curated.at.key}.parquet", Body=body)["VersionId"]
+    CLIENTS("s3").delete_object(Bucket=LAKE, Key=f"{curated.at.key}.parquet")
     found = {held.at.version_id: held.commits for held in forget(customer="4711").files if held.kind == "curated"}
     assert found == {curated.at.version_id: 1, lost: 0}
 
@@ -121,9 +125,9 @@ def test_a_file_that_no_commit_holds_any_more_is_found(world: World) -> None:
 def test_after_the_commands_have_run_nothing_is_left_to_find(world: World) -> None:
     found = forget(customer="4711")
     for held in found.files:
-        client("s3").delete_object(Bucket=held.at.bucket, Key=held.at.key, VersionId=held.at.version_id)
+        CLIENTS("s3").delete_object(Bucket=held.at.bucket, Key=held.at.key, VersionId=held.at.version_id)
     for item in found.online:
-        client("dynamodb").delete_item(TableName=item.table, Key={"pk": {"S": item.key}})
+        CLIENTS("dynamodb").delete_item(TableName=item.table, Key={"pk": {"S": item.key}})
     again = forget(customer="4711")
     assert again.is_empty
     assert {each.kind: each.gone for each in again.searched}["curated"] == 1
@@ -132,14 +136,14 @@ def test_after_the_commands_have_run_nothing_is_left_to_find(world: World) -> No
 def test_landed_files_whose_rows_count_nowhere_are_told(world: World) -> None:
     bad = world.upload("landing/orders/bad.csv", "nobody\n4711\n")
     with pytest.raises(FileRefused):
-        Lake(CATALOG, bucket=LAKE, table=REGISTRY).ingest(bad)
+        Lake(CATALOG, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS)).ingest(bad)
     world.upload("landing/orders/waiting.csv", ROWS)
     (note,) = [note for note in forget(customer="4711").unsearched if "landed file versions" in note]
     assert note.startswith("2 landed file versions of orders that were refused or wait, such as landing/orders/bad.csv")
 
 
 def test_a_value_that_only_a_rejected_row_could_have_is_found_in_quarantine(world: World) -> None:
-    Lake(CATALOG, bucket=LAKE, table=REGISTRY).ingest(
+    Lake(CATALOG, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS)).ingest(
         world.upload("landing/orders/odd.csv", ROWS + "A12,2024-01-01,,\n")
     )
     found = forget(customer="A12")
@@ -157,7 +161,7 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     monkeypatch.setenv("HEADWATER_HOME", str(tmp_path))
     monkeypatch.setenv("HEADWATER_STACK", "dev")
     describe("dev", {**OUTPUTS, "region": "eu-central-1"})
-    client("s3").create_bucket(
+    CLIENTS("s3").create_bucket(
         Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )  # fmt: skip
 

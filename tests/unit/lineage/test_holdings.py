@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from headwater.lineage.forgetting.holdings import DatasetHistory, place_of
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from headwater.versions.dataset import Dataset
 from headwater.versions.errors import NothingToCommit
@@ -28,15 +28,15 @@ def change(dataset: Dataset, branch: str, chosen: random.Random) -> None:
     for _ in range(chosen.randint(1, 2)):
         key = f"data/pictures@{branch}/{chosen.choice('abcd')}"
         if chosen.random() < 0.25:
-            client("s3").delete_object(Bucket=LAKE, Key=key)
+            CLIENTS("s3").delete_object(Bucket=LAKE, Key=key)
         else:
-            client("s3").put_object(Bucket=LAKE, Key=key, Body=str(chosen.random()).encode())
+            CLIENTS("s3").put_object(Bucket=LAKE, Key=key, Body=str(chosen.random()).encode())
     dataset.commit("changed", branch=branch, allow_empty=True)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_commits_hold_what_their_trees_say(world: World, seed: int) -> None:
-    chosen, dataset = random.Random(seed), Versions(LAKE, REGISTRY).dataset("pictures")
+    chosen, dataset = random.Random(seed), Versions(LAKE, Table(REGISTRY, CLIENTS), CLIENTS).dataset("pictures")
     change(dataset, "main", chosen)
     for number in range(3):
         dataset.create_branch(f"side{number}")
@@ -49,7 +49,7 @@ def test_commits_hold_what_their_trees_say(world: World, seed: int) -> None:
         dataset.delete_ref(f"side{number}")
         with suppress(NothingToCommit):
             dataset.revert(dataset.resolve(), message="back")
-    history = DatasetHistory(dataset, Table(REGISTRY))
+    history = DatasetHistory(dataset, Table(REGISTRY, CLIENTS))
     files = history.files()
     trees = {name: {place_of(entry) for entry in dataset.files(name)} for name in history.times}
     assert set(files) == set().union(*trees.values())

@@ -13,6 +13,7 @@ from headwater.lake.types import Upload
 from headwater.lineage.service import LineageService
 from headwater.retraining.store import RetrainStore
 from headwater.retraining.types import Decision, RetrainState, Verdict
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.collecting.world import run as collect
 from tests.unit.collecting.world import store as collected
@@ -39,7 +40,7 @@ def fetch() -> Upload:
 
 def decide(verdict: Verdict, revision: int, run_id: str = "") -> None:
     """An entry in the log of the model's policy."""
-    now, store = datetime.now(UTC), RetrainStore(Table(REGISTRY))
+    now, store = datetime.now(UTC), RetrainStore(Table(REGISTRY, CLIENTS))
     decision = Decision(
         model="buys", at=now, revision=revision, verdict=verdict, kind="drift", words="requests drift", run_id=run_id
     )
@@ -48,14 +49,16 @@ def decide(verdict: Verdict, revision: int, run_id: str = "") -> None:
 
 
 def lineage() -> LineageService:
-    made = LineageService(Places(registry_table=REGISTRY, lake_bucket=LAKE, artifacts_bucket=ARTIFACTS))
+    made = LineageService(
+        Places(registry_table=REGISTRY, lake_bucket=LAKE, artifacts_bucket=ARTIFACTS, clients=CLIENTS)
+    )
     made.catch_up()
     return made
 
 
 def test_a_model_leads_to_the_batch_it_learnt_from_and_the_decision_to_train_it(world: World) -> None:
     upload = fetch()
-    made = Lake(products(BUYS), bucket=LAKE, table=REGISTRY).ingest(upload)
+    made = Lake(products(BUYS), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS)).ingest(upload)
     assert made.collected == "counter#1"
     decide(Verdict.REQUESTED, 1, "run-1")
     decide(Verdict.COOLED, 2)
@@ -78,7 +81,9 @@ def test_a_model_leads_to_the_batch_it_learnt_from_and_the_decision_to_train_it(
 
 
 def test_a_file_that_a_person_uploads_is_of_no_batch(world: World) -> None:
-    made = Lake(products(BUYS), bucket=LAKE, table=REGISTRY).ingest(world.upload("landing/visits/one.csv", visits()))
+    made = Lake(products(BUYS), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS)).ingest(
+        world.upload("landing/visits/one.csv", visits())
+    )
     assert made.collected == ""
     found = lineage()
     (file,) = (node for node in found.files("sources/visits", "one.csv")[:1])

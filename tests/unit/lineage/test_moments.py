@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from headwater.graph import Node
 from headwater.lineage.standing import Moments
 from headwater.registry.service import Registry
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from headwater.versions.service import Versions
 from tests.unit.lake.world import LAKE, REGISTRY, World
@@ -21,11 +22,11 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 def test_every_moment_equals_a_replay_of_all_logs(world: World) -> None:
     chosen = random.Random(4)
     now = [START]
-    registry = Registry(Table(REGISTRY), now=lambda: now[0])
+    registry = Registry(Table(REGISTRY, CLIENTS), now=lambda: now[0])
     for model in ("one", "two"):
         for number in range(4):
             registry.register(candidate(model=model, run_id=f"run-{number}"))
-    versions = Versions(LAKE, Table(REGISTRY), now=lambda: now[0])
+    versions = Versions(LAKE, Table(REGISTRY, CLIENTS), CLIENTS, now=lambda: now[0])
     told: list[tuple[datetime, str, object]] = []
     standing: dict[str, int | None] = {}
     for step in range(60):

@@ -10,7 +10,7 @@ from headwater.lineage.index import Index
 from headwater.lineage.openlineage.validation import problems
 from headwater.lineage.projecting import Projection
 from headwater.lineage.store import Events
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.lake.world import ARTIFACTS, REGISTRY, World
 from tests.unit.lineage.conftest import Lived
@@ -18,11 +18,13 @@ from tests.unit.lineage.conftest import Lived
 
 def kept(world: World) -> list[dict[str, Any]]:
     keys = world.keys(ARTIFACTS, "lineage/events/")
-    return [json.loads(client("s3").get_object(Bucket=ARTIFACTS, Key=key)["Body"].read()) for key in keys]
+    return [json.loads(CLIENTS("s3").get_object(Bucket=ARTIFACTS, Key=key)["Body"].read()) for key in keys]
 
 
 def test_each_kind_of_fact_becomes_valid_events_once(lived: Lived) -> None:
-    sending = Emitter(Index(Table(REGISTRY)), Projection(lived.places).logs, [ToS3(Events(ARTIFACTS))])
+    sending = Emitter(
+        Index(Table(REGISTRY, CLIENTS)), Projection(lived.places).logs, [ToS3(Events(ARTIFACTS, CLIENTS))]
+    )
     first = sending.emit()
     assert first.undelivered == ""
     events = kept(lived.world)
@@ -36,7 +38,7 @@ def test_each_kind_of_fact_becomes_valid_events_once(lived: Lived) -> None:
 
 
 def test_columns_of_a_view_are_traced_to_those_of_its_sources(lived: Lived) -> None:
-    Emitter(Index(Table(REGISTRY)), Projection(lived.places).logs, [ToS3(Events(ARTIFACTS))]).emit()
+    Emitter(Index(Table(REGISTRY, CLIENTS)), Projection(lived.places).logs, [ToS3(Events(ARTIFACTS, CLIENTS))]).emit()
     (made, *_) = [
         event for event in kept(lived.world)
         if event["job"]["name"] == "materialisation.habits" and event["eventType"] == "COMPLETE"

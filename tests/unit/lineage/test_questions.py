@@ -14,7 +14,8 @@ from headwater.lineage.service import LineageService
 from headwater.lineage.walking import Moment
 from headwater.registry.errors import VersionNotFound
 from headwater.serving.store import PredictionStore
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from headwater.versions.service import Versions
 from tests.unit.lake.world import LAKE, REGISTRY
 from tests.unit.lineage.conftest import FIRST, PREDICTIONS, SECOND, Lived, record
@@ -23,7 +24,9 @@ from tests.unit.training.runs import registry
 
 def commits() -> list[str]:
     """The commits of the two uploads, oldest first."""
-    return [entry.id for entry in Versions(LAKE, REGISTRY).dataset("sources/visits").log()][::-1]
+    return [entry.id for entry in Versions(LAKE, Table(REGISTRY, CLIENTS), CLIENTS).dataset("sources/visits").log()][
+        ::-1
+    ]
 
 
 # -- why ---------------------------------------------------------------------------------------------------------
@@ -54,7 +57,7 @@ def test_a_value_is_traced_to_the_materialisation_that_the_look_up_could_see(liv
     request = "33333333-3333-4333-8333-333333333333"
     document = record(request, 2).document()
     document["predictions"][0]["views"] = {"habits": {"status": "FOUND", "age_seconds": 90.0}}
-    client("s3").put_object(
+    CLIENTS("s3").put_object(
         Bucket=PREDICTIONS, Key=f"buys/date={now:%Y-%m-%d}/{request}.json", Body=json.dumps(document).encode()
     )
     (found,) = lived.service.why(request).values
@@ -68,7 +71,7 @@ def test_a_value_is_traced_to_the_materialisation_that_the_look_up_could_see(liv
 def test_why_needs_at_most_twelve_reads_where_the_hour_is_known(lived: Lived) -> None:
     calls: list[str] = []
     received = lived.service.why(SECOND).received_at
-    hooks = [(client(name).meta.events, f"before-send.{name}") for name in ("s3", "dynamodb")]
+    hooks = [(CLIENTS(name).meta.events, f"before-send.{name}") for name in ("s3", "dynamodb")]
 
     def count(event_name: str, **_: object) -> None:
         calls.append(event_name.rpartition(".")[2])
@@ -120,14 +123,14 @@ def test_an_index_that_is_behind_is_said_to_be(lived: Lived) -> None:
 
 def test_an_alias_that_moved_between_look_up_and_answer_is_told(lived: Lived) -> None:
     request = "44444444-4444-4444-8444-444444444444"
-    PredictionStore(PREDICTIONS).write(record(request, 1))
+    PredictionStore(PREDICTIONS, CLIENTS).write(record(request, 1))
     (note,) = lived.service.why(request).notes
     assert "the log production pointed at version 2 since" in note
 
 
 def test_a_version_whose_files_are_gone_is_explained_as_far_as_its_record_goes(lived: Lived) -> None:
     request = "55555555-5555-4555-8555-555555555555"
-    PredictionStore(PREDICTIONS).write(record(request, 9))
+    PredictionStore(PREDICTIONS, CLIENTS).write(record(request, 9))
     why = lived.service.why(request)
     assert why.version == 9
     assert why.commits == ()
@@ -175,10 +178,10 @@ def test_impact_of_a_bad_definition_is_all_that_was_computed_by_it(lived: Lived)
 
 
 def test_a_file_that_a_revert_brings_back_counts_again(lived: Lived) -> None:
-    dataset = Versions(LAKE, REGISTRY).dataset("pictures")
-    client("s3").put_object(Bucket=LAKE, Key="data/pictures@main/a", Body=b"good")
+    dataset = Versions(LAKE, Table(REGISTRY, CLIENTS), CLIENTS).dataset("pictures")
+    CLIENTS("s3").put_object(Bucket=LAKE, Key="data/pictures@main/a", Body=b"good")
     good = dataset.commit("good").id
-    client("s3").put_object(Bucket=LAKE, Key="data/pictures@main/a", Body=b"bad")
+    CLIENTS("s3").put_object(Bucket=LAKE, Key="data/pictures@main/a", Body=b"bad")
     bad = dataset.commit("bad").id
     back = dataset.revert(bad).id
     service = lived.service
@@ -280,15 +283,15 @@ def test_what_objects_that_were_deleted_told_is_kept_and_said_to_be_unchecked(li
     service = lived.service
     package = registry().version("buys", 1).package
     before = service.walk(service.resolve("buys@1"), "UP", depth=None)
-    body = client("s3").get_object(Bucket=package.bucket, Key=package.key)["Body"].read()
-    client("s3").delete_object(Bucket=package.bucket, Key=package.key, VersionId=package.version_id)
+    body = CLIENTS("s3").get_object(Bucket=package.bucket, Key=package.key)["Body"].read()
+    CLIENTS("s3").delete_object(Bucket=package.bucket, Key=package.key, VersionId=package.version_id)
     try:
         found = service.verify()
         assert found.differing == 0
         assert found.unchecked > 0
         assert service.walk(service.resolve("buys@1"), "UP", depth=None) == before
     finally:
-        client("s3").put_object(Bucket=package.bucket, Key=package.key, Body=body)
+        CLIENTS("s3").put_object(Bucket=package.bucket, Key=package.key, Body=body)
 
 
 def test_a_prediction_is_a_node_that_is_never_indexed(lived: Lived) -> None:

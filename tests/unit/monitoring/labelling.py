@@ -22,7 +22,7 @@ from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import DEFINITION_FILE
 from headwater.serving.types import PredictionRecord
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.objects import Bucket
 from headwater.storage.table import Table
 from tests.unit.lake.world import ARTIFACTS, LAKE, REGISTRY
@@ -85,7 +85,9 @@ class Shop:
         number = len(self._versions(model.name)) + 1
         if definition:
             body = product.model_dump_json().encode()
-            files[DEFINITION_FILE] = Bucket(ARTIFACTS).put(f"runs/{model.name}/run-{number}/definition.json", body)
+            files[DEFINITION_FILE] = Bucket(ARTIFACTS, CLIENTS).put(
+                f"runs/{model.name}/run-{number}/definition.json", body
+            )
         made = candidate(f"run-{number}", model=model.name, files=files)
         version = self.registry.register(made)
         self.registry.promote(model.name, alias=PRODUCTION, to=version.version, expected=number - 1 or None)
@@ -96,33 +98,33 @@ class Shop:
 
     @property
     def registry(self) -> Registry:
-        return Registry(Table(REGISTRY))
+        return Registry(Table(REGISTRY, CLIENTS))
 
     @property
     def store(self) -> LabelStore:
-        return LabelStore(BUCKET, Table(REGISTRY))
+        return LabelStore(BUCKET, Table(REGISTRY, CLIENTS), CLIENTS)
 
     def land(self, *rows: str, at: datetime | None = None) -> None:
         """Have a file of baskets committed at a moment."""
         self.files += 1
         lake = Lake(
-            declare.catalog([declare.Product(sources=(self.source,))]),
-            bucket=LAKE, table=REGISTRY, now=lambda: at or self.now,
+            declare.catalog([declare.Product(sources=(self.source,))]), CLIENTS,
+            bucket=LAKE, table=Table(REGISTRY, CLIENTS), now=lambda: at or self.now,
         )  # fmt: skip
         body = "\n".join([HEADER, *rows]) + "\n"
         lake.ingest(self.log.world.upload(f"landing/baskets/{self.files}.csv", body))
 
     def write(self, *items: Any, model: str = "buys", at: datetime | None = None) -> list[dict[str, Any]]:
         """Write labels; the verdicts."""
-        definitions = Definitions(self.registry, ArtifactStore(ARTIFACTS))
+        definitions = Definitions(self.registry, ArtifactStore(ARTIFACTS, CLIENTS))
         writer = LabelWriter(self.store, definitions, now=lambda: at or self.now)
         return writer.add(model, list(items)).verdicts
 
     def labels(self, model: str = "buys") -> Labels:
         """The labels as they are now."""
         made = Labels(
-            model, registry=Table(REGISTRY), artifacts=ArtifactStore(ARTIFACTS), predictions_bucket=BUCKET,
-            lake_bucket=LAKE, now=lambda: self.now,
+            model, CLIENTS, registry=Table(REGISTRY, CLIENTS), artifacts=ArtifactStore(ARTIFACTS, CLIENTS),
+            predictions_bucket=BUCKET, lake_bucket=LAKE, now=lambda: self.now,
         )  # fmt: skip
         self.opened.append(made)
         return made
@@ -165,7 +167,7 @@ def new_shop() -> Iterator[Shop]:
 
 def keys_of(prefix: str = "labels/") -> list[str]:
     """Keys of the predictions bucket."""
-    answer = client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+    answer = CLIENTS("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)
     return [entry["Key"] for entry in answer.get("Contents", ())]
 
 

@@ -19,7 +19,7 @@ from headwater.monitoring.log.service import Compaction, Report
 from headwater.monitoring.log.store import CompactionStore
 from headwater.serving.store import PredictionStore
 from headwater.serving.types import PredictionRecord, day_prefix, record_key
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.lake.world import REGISTRY, World, new_world
 
@@ -60,7 +60,7 @@ class Log:
     def write(self, *records: PredictionRecord) -> None:
         """Log requests."""
         for one in records:
-            PredictionStore(BUCKET).write(one)
+            PredictionStore(BUCKET, CLIENTS).write(one)
             self._expect(one)
 
     def write_flat(self, one: PredictionRecord) -> None:
@@ -75,7 +75,7 @@ class Log:
 
     def put(self, key: str, body: str | bytes) -> None:
         """Put anything into the bucket."""
-        client("s3").put_object(Bucket=BUCKET, Key=key, Body=body.encode() if isinstance(body, str) else body)
+        CLIENTS("s3").put_object(Bucket=BUCKET, Key=key, Body=body.encode() if isinstance(body, str) else body)
 
     def put_changed(self, one: PredictionRecord, **changes: Any) -> None:
         """Log a request whose document differs."""
@@ -93,7 +93,7 @@ class Log:
         found: list[str] = []
         for hour in self.store.compacted(model, datetime(1900, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)):
             for part in hour.parts:
-                body = client("s3").get_object(Bucket=BUCKET, Key=hour.key(part))["Body"].read()
+                body = CLIENTS("s3").get_object(Bucket=BUCKET, Key=hour.key(part))["Body"].read()
                 found += [row["prediction_id"] for row in rows_of(body)]
         return sorted(found)
 
@@ -115,7 +115,7 @@ class Log:
 
     def body(self, key: str) -> bytes:
         """The bytes of an object."""
-        return bytes(client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read())
+        return bytes(CLIENTS("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read())
 
     def keys(self, prefix: str = "") -> list[str]:
         """Keys of the bucket."""
@@ -140,6 +140,6 @@ def rows_of(body: bytes) -> list[dict[str, Any]]:
 def new_log() -> Iterator[Log]:
     """An empty log on mocked AWS."""
     with pytest.MonkeyPatch.context() as patches, new_world(patches) as world:
-        client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-        client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        yield Log(world, CompactionStore(BUCKET, Table(REGISTRY)))
+        CLIENTS("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        CLIENTS("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        yield Log(world, CompactionStore(BUCKET, Table(REGISTRY, CLIENTS), CLIENTS))

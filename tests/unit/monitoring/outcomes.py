@@ -20,6 +20,7 @@ from headwater.monitoring.performance.estimator import Estimator
 from headwater.monitoring.performance.types import Baseline, Figures
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import BANK_FILE, DEFINITION_FILE, ESTIMATE_FILE
+from headwater.storage.environment import CLIENTS
 from headwater.storage.objects import Bucket
 from headwater.storage.table import Table
 from tests.unit.lake.world import ARTIFACTS, REGISTRY
@@ -104,7 +105,7 @@ class Outcomes:
 
     def version(self, run_id: str = "run-1", *, estimates: bool = True, definition: bool = True) -> int:
         """Register a version."""
-        bucket, folder = Bucket(ARTIFACTS), f"runs/{MODEL}/{run_id}"
+        bucket, folder = Bucket(ARTIFACTS, CLIENTS), f"runs/{MODEL}/{run_id}"
         bodies = {BANK_FILE: ("bank.json.gz", bank_with().packed())}
         if definition:
             bodies[DEFINITION_FILE] = ("definition.json", PRODUCT.model_dump_json().encode())
@@ -142,9 +143,9 @@ class Outcomes:
 
     def write(self, items: list[dict[str, Any]], at: datetime) -> None:
         """Write labels down at a moment."""
-        table = Table(REGISTRY)
-        definitions = Definitions(self.watched.registry, ArtifactStore(ARTIFACTS))
-        writer = LabelWriter(LabelStore(BUCKET, table), definitions, now=lambda: at)
+        table = Table(REGISTRY, CLIENTS)
+        definitions = Definitions(self.watched.registry, ArtifactStore(ARTIFACTS, CLIENTS))
+        writer = LabelWriter(LabelStore(BUCKET, table, CLIENTS), definitions, now=lambda: at)
         for first in range(0, len(items), 500):
             verdicts = writer.add(MODEL, items[first : first + 500]).verdicts
             assert {one["verdict"] for one in verdicts} == {"TAKEN"}, verdicts[:3]

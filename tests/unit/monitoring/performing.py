@@ -25,6 +25,7 @@ from headwater.monitoring.watch.performance import PerformanceLook
 from headwater.monitoring.watch.signs import LabelSigns
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import DEFINITION_FILE, ESTIMATE_FILE
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from headwater.training.estimating import baselines
 from tests.unit.lake.world import ARTIFACTS, LAKE, REGISTRY
@@ -121,15 +122,21 @@ class Performing:
 
     def write(self, items: Sequence[dict[str, Any]], at: datetime) -> None:
         """Write labels."""
-        definitions = Definitions(self.watched.registry, ArtifactStore(ARTIFACTS))
-        writer = LabelWriter(LabelStore(BUCKET, Table(REGISTRY)), definitions, now=lambda: at)
+        definitions = Definitions(self.watched.registry, ArtifactStore(ARTIFACTS, CLIENTS))
+        writer = LabelWriter(LabelStore(BUCKET, Table(REGISTRY, CLIENTS), CLIENTS), definitions, now=lambda: at)
         for first in range(0, len(items), 500):
             writer.add(MODEL, list(items[first : first + 500]))
 
     def land(self, day: date, at: datetime, *, known: datetime | None = None, wrong: float = 0.0) -> None:
         """Have a file with a day's sales committed at a moment."""
         self.files += 1
-        lake = Lake(declare.catalog([declare.Product(sources=(SOURCE,))]), bucket=LAKE, table=REGISTRY, now=lambda: at)
+        lake = Lake(
+            declare.catalog([declare.Product(sources=(SOURCE,))]),
+            CLIENTS,
+            bucket=LAKE,
+            table=Table(REGISTRY, CLIENTS),
+            now=lambda: at,
+        )
         told = outcomes(self.rows[day], seed=day.toordinal(), wrong=wrong)
         lines = ["shop,amount,asked_at,known_at,bought"]
         lines += [
@@ -140,22 +147,22 @@ class Performing:
 
     def look(self, **more: Any) -> PerformanceLook:
         """The part of the look that judges performance."""
-        table = Table(REGISTRY)
+        table = Table(REGISTRY, CLIENTS)
 
         def labels(model: str, now: datetime) -> Labels:
             return Labels(
-                model, registry=table, artifacts=ArtifactStore(ARTIFACTS), predictions_bucket=BUCKET,
+                model, CLIENTS, registry=table, artifacts=ArtifactStore(ARTIFACTS, CLIENTS), predictions_bucket=BUCKET,
                 lake_bucket=LAKE, now=lambda: now,
             )  # fmt: skip
 
         given: dict[str, Any] = {"labels": labels, "declared": lambda _: self.declared} | more
         return PerformanceLook(
             self.watched.registry,
-            ArtifactStore(ARTIFACTS),
+            ArtifactStore(ARTIFACTS, CLIENTS),
             self.watched.store,
             self.watched.read,
             given["labels"],
-            LabelSigns(LabelStore(BUCKET, table), table),
+            LabelSigns(LabelStore(BUCKET, table, CLIENTS), table),
             given["declared"],
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from headwater.monitoring.log.service import Compaction, never
 from headwater.monitoring.log.store import CompactionStore
 from headwater.monitoring.log.types import part_name
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.crashing import Killed, crash_points, die_at
 from tests.unit.monitoring.logs import AT, BUCKET, HOUR, LATER, Log, record
 
@@ -223,8 +222,7 @@ def test_two_compactions_at_once_give_each_row_once(log: Log) -> None:
 
         # Of different sizes, so that their parts overlap.
         threads = [
-            threading.Thread(target=copy_context().run, args=(compact_twice, log, at + HOUR, rows, start, failed))
-            for rows in (2, 3, 5)
+            threading.Thread(target=compact_twice, args=(log, at + HOUR, rows, start, failed)) for rows in (2, 3, 5)
         ]
         for thread in threads:
             thread.start()
@@ -240,7 +238,7 @@ def test_a_part_that_nobody_noted_is_not_read(log: Log) -> None:
     log.write(record("r-1"))
     log.compact()
     (key,) = log.keys("compact/")
-    body = client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    body = CLIENTS("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
     log.put(key.replace(part_name(["r-1"]), "f" * 64), body)
     log.assert_once()
 
@@ -249,11 +247,11 @@ def test_a_part_that_is_deleted_is_made_again_of_the_records_that_are_left(log: 
     log.write(*(record(f"r-{number}") for number in range(4)))
     log.compact(LATER, rows=2)
     first = log.keys("compact/")[0]
-    client("s3").delete_object(Bucket=BUCKET, Key=first)
+    CLIENTS("s3").delete_object(Bucket=BUCKET, Key=first)
     log.assert_once()
     # As when a person is forgotten: a record goes, and the part that holds its rows.
     (gone,) = [name for name in ("r-0", "r-3") if name not in str(log.held(log.keys("compact/")[0]))]
-    client("s3").delete_object(Bucket=BUCKET, Key=record(gone).key)
+    CLIENTS("s3").delete_object(Bucket=BUCKET, Key=record(gone).key)
     del log.written[f"{gone}.0"]
     log.assert_once()
     assert Compaction(log.store).again("buys", AT).records == 1
@@ -267,7 +265,7 @@ def test_a_part_that_is_deleted_by_mistake_comes_back_under_its_name(log: Log) -
     log.write(record("r-1"), record("late"))
     log.compact()
     (key,) = log.keys("compact/")
-    client("s3").delete_object(Bucket=BUCKET, Key=key)
+    CLIENTS("s3").delete_object(Bucket=BUCKET, Key=key)
     log.assert_once()
     assert Compaction(log.store).again("buys", AT).records == 2
     assert log.keys("compact/") == [key]

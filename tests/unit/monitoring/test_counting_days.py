@@ -13,7 +13,7 @@ from headwater.monitoring.days.store import DayStore
 from headwater.monitoring.days.types import PartName
 from headwater.monitoring.log.service import Compaction
 from headwater.monitoring.profiles.types import WindowProfile
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.objects import Bucket
 from tests.crashing import Killed, crash_points, die_at
 from tests.unit.monitoring.logs import BUCKET, HOUR, record
@@ -122,8 +122,8 @@ def test_a_deleted_part_s_counts_go_with_every_version_of_them(served: Watched) 
     before = served.log.keys("profiles/")
     (part,) = served.log.keys("compact/")
     at = datetime(TODAY.year, TODAY.month, TODAY.day, 2, 30, tzinfo=UTC)
-    client("s3").delete_object(Bucket=BUCKET, Key=part)
-    client("s3").delete_object(Bucket=BUCKET, Key=record(f"{TODAY}T02-v1-goes", at).key)
+    CLIENTS("s3").delete_object(Bucket=BUCKET, Key=part)
+    CLIENTS("s3").delete_object(Bucket=BUCKET, Key=record(f"{TODAY}T02-v1-goes", at).key)
     Compaction(served.log.store).again(MODEL, at)
     # What no longer counts is ignored before anybody removes it.
     assert served.read().days(MODEL, 1) == []
@@ -132,7 +132,7 @@ def test_a_deleted_part_s_counts_go_with_every_version_of_them(served: Watched) 
     report = keep(served, now)
     assert (report.parts, report.removed) == (1, 1)
     assert served.read().profile(MODEL, 1, TODAY, TODAY).rows == 30
-    left = client("s3").list_object_versions(Bucket=BUCKET, Prefix="profiles/")
+    left = CLIENTS("s3").list_object_versions(Bucket=BUCKET, Prefix="profiles/")
     there = {entry["Key"] for entry in (*left.get("Versions", ()), *left.get("DeleteMarkers", ()))}
     assert not there & set(before)
 
@@ -235,8 +235,8 @@ def test_a_run_that_is_killed_at_any_call_counts_each_row_once(
         keep(served, now)
         # A part is deleted and made again, and another hour comes.
         hour = served.log.store.hour(MODEL, now.replace(hour=2, minute=0))
-        client("s3").delete_object(Bucket=BUCKET, Key=hour.key(hour.parts[0]))
-        client("s3").delete_object(Bucket=BUCKET, Key=record(f"{day}T02-v1-goes", now - HOUR).key)
+        CLIENTS("s3").delete_object(Bucket=BUCKET, Key=hour.key(hour.parts[0]))
+        CLIENTS("s3").delete_object(Bucket=BUCKET, Key=record(f"{day}T02-v1-goes", now - HOUR).key)
         Compaction(served.log.store).again(MODEL, now - HOUR)
         served.request(day, 3, rows_of(number, 5), name="more")
         served.log.compact(now + HOUR)

@@ -19,7 +19,7 @@ from headwater.handlers.serving.predict import _metric_line
 from headwater.monitoring.dashboards.cloudwatch import FREE_METRICS, MOST_ALARMS, body, metrics_of
 from headwater.monitoring.dashboards.grafana import Source, dashboard
 from headwater.monitoring.dashboards.panels import NAMESPACE, PANELS
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.lake.world import new_world
 from tests.unit.monitoring.statuses import status, unknown
 
@@ -176,7 +176,7 @@ def test_cloudwatch_keeps_the_body_and_has_the_metrics_that_predictions_write(
     }
     assert served == written
     with new_world(monkeypatch):
-        cloudwatch: Any = client("cloudwatch")
+        cloudwatch: Any = CLIENTS("cloudwatch")
         cloudwatch.put_dashboard(DashboardName="shop-dev-models", DashboardBody=json.dumps(BODY))
         kept = cloudwatch.get_dashboard(DashboardName="shop-dev-models")
         assert json.loads(kept["DashboardBody"]) == BODY

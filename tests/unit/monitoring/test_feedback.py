@@ -26,7 +26,7 @@ from headwater.monitoring.feedback.store import FeedbackStore
 from headwater.monitoring.feedback.summary import summarise
 from headwater.monitoring.feedback.types import Feedback, Verdict, current
 from headwater.serving.feedback.tokens import Signer, Verifier
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.signing import Key
 from headwater.storage.table import Table
 from tests.unit.registry.cases import TABLE, make_table, mocked_aws
@@ -55,7 +55,7 @@ class World:
 
     def __init__(self) -> None:
         self.now = NOW
-        self.store = FeedbackStore(Table(TABLE))
+        self.store = FeedbackStore(Table(TABLE, CLIENTS))
         self.service = FeedbackService(self.store, Verifier(OneKey(), now=lambda: self.now), now=self._tick)
 
     def _tick(self) -> datetime:
@@ -279,7 +279,7 @@ def test_tokens_that_are_no_good_are_refused_by_the_same_words(world: World) -> 
             world.service.take(prediction, json.dumps({"token": token, "verdict": 7}).encode())
         said.add((found.value.message, found.value.http_status))
     assert said == {("the token isn't one of this prediction, or it has expired", 403)}
-    assert client("dynamodb").scan(TableName=TABLE)["Count"] == 0
+    assert CLIENTS("dynamodb").scan(TableName=TABLE)["Count"] == 0
 
 
 def test_whoever_holds_a_token_fills_no_table(world: World) -> None:

@@ -11,7 +11,7 @@ from headwater.lineage.errors import UnknownNode
 from headwater.lineage.service import LineageService
 from headwater.monitoring.facts import labels_node, performance_node
 from headwater.monitoring.labels.store import BEGINNING, LabelStore
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.lake.world import ARTIFACTS, LAKE, REGISTRY
 from tests.unit.monitoring.logs import BUCKET, HOUR
@@ -19,7 +19,9 @@ from tests.unit.monitoring.performing import MODEL, Performing
 from tests.unit.monitoring.test_look_performance import history
 from tests.unit.monitoring.watched import TODAY, morning, new_watched
 
-PLACES = Places(registry_table=REGISTRY, lake_bucket=LAKE, artifacts_bucket=ARTIFACTS, predictions_bucket=BUCKET)
+PLACES = Places(
+    registry_table=REGISTRY, lake_bucket=LAKE, artifacts_bucket=ARTIFACTS, clients=CLIENTS, predictions_bucket=BUCKET
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def test_a_figure_leads_to_the_labels_and_commits_that_were_known_by_then(model:
     said = history(model)
     assert [one.labelled for one in said] == [0, 40, 80]
     nodes = [performance_node(MODEL, 1, one.until, one.known) for one in said]
-    (batch,) = LabelStore(BUCKET, Table(REGISTRY)).batches(MODEL, BEGINNING, said[-1].known)
+    (batch,) = LabelStore(BUCKET, Table(REGISTRY, CLIENTS), CLIENTS).batches(MODEL, BEGINNING, said[-1].known)
     labels = labels_node(MODEL, batch.name).id
     first, second, third = (above(LineageService(PLACES).resolve(node.id)) for node in nodes)
     assert first == {"model": [f"model:{MODEL}@1"]}
@@ -57,7 +59,7 @@ def test_a_figure_leads_to_the_labels_and_commits_that_were_known_by_then(model:
 
 def test_labels_lead_to_their_object_and_to_the_figures_that_knew_them(model: Performing) -> None:
     said = history(model)
-    (batch,) = LabelStore(BUCKET, Table(REGISTRY)).batches(MODEL, BEGINNING, said[-1].known)
+    (batch,) = LabelStore(BUCKET, Table(REGISTRY, CLIENTS), CLIENTS).batches(MODEL, BEGINNING, said[-1].known)
     node = LineageService(PLACES).resolve(f"labels:{MODEL}@{batch.name}")
     (file,) = above(node)["file"]
     assert file.startswith(f"file:s3://{BUCKET}/labels/{MODEL}/{batch.name}.jsonl.gz?versionId=")
@@ -67,7 +69,7 @@ def test_labels_lead_to_their_object_and_to_the_figures_that_knew_them(model: Pe
     }
     # Notes can be put on it as long as it is there.
     LineageService(PLACES).annotate(node.id, note="made by the new till")
-    client("s3").delete_object(Bucket=BUCKET, Key=batch.key)
+    CLIENTS("s3").delete_object(Bucket=BUCKET, Key=batch.key)
     with pytest.raises(UnknownNode, match="there is no record of"):
         LineageService(PLACES).annotate(node.id, note="gone")
 

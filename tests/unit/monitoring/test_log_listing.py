@@ -7,7 +7,7 @@ import pytest
 from headwater.monitoring.errors import UnreadableListing
 from headwater.monitoring.log.listing import Page, asked
 from headwater.monitoring.log.store import Listed
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.http.connection import connection
 from tests.unit.monitoring.logs import BUCKET, Log
 
@@ -20,7 +20,7 @@ KEYS = ["a b+c%41.json", "a&<b>.json", "ünï/ćode.json", "x/date=2026-03-01/y.
 def test_a_listing_gives_keys_and_etags_as_botocores_does(log: Log) -> None:
     for key in KEYS:
         log.put(FOLDER + key, key)
-    theirs = client("s3").list_objects_v2(Bucket=BUCKET, Prefix=FOLDER)["Contents"]
+    theirs = CLIENTS("s3").list_objects_v2(Bucket=BUCKET, Prefix=FOLDER)["Contents"]
     expected = [Listed(entry["Key"], entry["ETag"].strip('"')) for entry in theirs]
     assert len(expected) == len(KEYS)
     assert list(log.store.stored_parts("m")) == expected
@@ -33,7 +33,7 @@ def test_pages_follow_each_other_by_their_tokens(log: Log) -> None:
     found, token, pages = [], "", 0
     while token or not pages:
         query = [*asked(FOLDER, "", token), ("max-keys", "3")]
-        answer = connection("s3").request("ListObjectsV2", "GET", BUCKET, query=query)
+        answer = connection("s3", CLIENTS).request("ListObjectsV2", "GET", BUCKET, query=query)
         page = Page.read(answer.body.decode(), FOLDER)
         found, token, pages = [*found, *page.objects], page.token, pages + 1
     assert pages == 2

@@ -19,6 +19,7 @@ from headwater.monitoring.watch.figures import JudgedPerformance
 from headwater.monitoring.watch.records import WatchRecords
 from headwater.monitoring.watching import Watching
 from headwater.registry.types import DEFINITION_FILE
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.crashing import Killed, crash_points, die_at
 from tests.unit.lake.world import REGISTRY
@@ -40,7 +41,7 @@ def model(watched: Watched) -> Performing:
 
 def history(model: Performing, version: int = 1) -> list[JudgedPerformance]:
     """All that was written down of windows, in the order of its keys."""
-    items = Table(REGISTRY).query(f"WATCH#{MODEL}", f"PERF#v{version}#")
+    items = Table(REGISTRY, CLIENTS).query(f"WATCH#{MODEL}", f"PERF#v{version}#")
     return [JudgedPerformance.model_validate_json(item["judged"]) for item in items]
 
 
@@ -333,7 +334,7 @@ def test_a_look_that_is_killed_at_any_write_or_doubled_is_made_up_for(monkeypatc
 def test_history_has_each_judged_day_with_its_performance(model: Performing) -> None:
     model.days(TODAY, 1, wrong=0.9)
     last = model.days(TODAY + DAY, 1, **STUCK)
-    samples = list(Statuses(Table(REGISTRY)).samples())
+    samples = list(Statuses(Table(REGISTRY, CLIENTS)).samples())
     assert [sample.at for sample in samples] == [
         morning(TODAY).replace(minute=0), morning(TODAY + DAY).replace(minute=0), last.at,
     ]  # fmt: skip

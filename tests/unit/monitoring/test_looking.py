@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from contextvars import copy_context
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ from headwater.monitoring.log.service import Compaction
 from headwater.monitoring.status import Severity, Status
 from headwater.monitoring.watch.store import WatchStore
 from headwater.monitoring.watch.types import MOST_SAID, JudgedDay, Said
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.crashing import Killed, crash_points, die_at
 from tests.unit.monitoring.logs import BUCKET, HOUR, record
 from tests.unit.monitoring.watched import MODEL, TODAY, Watched, bank_with, morning, rows_of
@@ -117,14 +116,14 @@ def test_a_day_whose_rows_are_forgotten_is_said_anew_without_them(served: Watche
     served.hour(morning(TODAY))
     (window,) = served.store.window_names(MODEL)
     (part,) = served.log.keys("compact/")
-    client("s3").delete_object(Bucket=BUCKET, Key=part)
-    client("s3").delete_object(Bucket=BUCKET, Key=record(f"{TODAY}T02-v1-whole", at).key)
+    CLIENTS("s3").delete_object(Bucket=BUCKET, Key=part)
+    CLIENTS("s3").delete_object(Bucket=BUCKET, Key=record(f"{TODAY}T02-v1-whole", at).key)
     served.request(TODAY, 2, rows_of(2, 1), name="other")
     Compaction(served.log.store).again(MODEL, at)
     served.hour(morning(TODAY) + 24 * HOUR)
     (day,) = served.store.judged(MODEL, 1)
     assert [said.verdict.rows for said in day.said] == [80, 1]
-    left = client("s3").list_object_versions(Bucket=BUCKET, Prefix=window.key)
+    left = CLIENTS("s3").list_object_versions(Bucket=BUCKET, Prefix=window.key)
     assert "Versions" not in left
 
 
@@ -232,9 +231,7 @@ def test_looks_at_once_say_the_same_as_one(served: Watched) -> None:
     now = morning(TODAY + timedelta(days=1))
     served.log.compact(now)
     start, failed = threading.Barrier(3), []  # type: ignore[var-annotated]
-    threads = [
-        threading.Thread(target=copy_context().run, args=(look_twice, served, now, start, failed)) for _ in range(3)
-    ]
+    threads = [threading.Thread(target=look_twice, args=(served, now, start, failed)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:

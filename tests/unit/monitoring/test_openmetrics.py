@@ -27,6 +27,7 @@ from headwater.monitoring.drift.channels import Channel
 from headwater.monitoring.drift.standing import State
 from headwater.monitoring.drift.verdicts import Outcome, Verdict
 from headwater.monitoring.status import Severity
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.lake.world import REGISTRY, new_world
 from tests.unit.monitoring.statuses import DAY, LOOKED, figure, finding, keep, status, unknown
@@ -259,7 +260,7 @@ def test_a_status_that_cannot_be_read_hides_no_other(monkeypatch: pytest.MonkeyP
     # prometheus/mysqld_exporter#65, prometheus-community/postgres_exporter#440: one error ended the whole scrape.
     # kbudde/rabbitmq_exporter#58: zeros stood for what couldn't be read.
     with new_world(monkeypatch):
-        table = Table(REGISTRY)
+        table = Table(REGISTRY, CLIENTS)
         keep(table, [status("a"), status("b"), status("c"), unknown("d")])
         table.write(table.put({"pk": "WATCH#b", "sk": "STATUS", "status": '{"format": 99}'}))
         table.write(table.put({"pk": "WATCH#c", "sk": "STATUS", "status": "not JSON"}))

@@ -11,7 +11,7 @@ from headwater.features.online.reading import microseconds, online_key
 from headwater.features.online.store import OnlineStore, OnlineWrite
 from headwater.lake.service import Lake
 from headwater.monitoring.parity import Parity, ViewParity
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.features.shop import FIRST, NOW, SECOND, features, land, products
 from tests.unit.lake.world import FEATURES, LAKE, REGISTRY, World
@@ -28,9 +28,9 @@ def filled(world: World) -> World:
 
 
 def check(now: datetime = NOW, sample: int = 200) -> ViewParity:
-    lake = Lake(products(), bucket=LAKE, table=REGISTRY)
-    store = OnlineStore(FEATURES)
-    (found,) = Parity(products(), lake, store, Table(REGISTRY), now=lambda: now, sample=sample).check()
+    lake = Lake(products(), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
+    store = OnlineStore(FEATURES, CLIENTS)
+    (found,) = Parity(products(), lake, store, Table(REGISTRY, CLIENTS), now=lambda: now, sample=sample).check()
     return found
 
 
@@ -40,7 +40,7 @@ def tamper(shop: str, event: datetime, amount: float | None, thrice: float | Non
     assert key is not None
     moment = microseconds(event)
     row = Row(moment, moment + microseconds(NOW + HOUR) - microseconds(NOW), 99, (amount, thrice))
-    OnlineStore(FEATURES).write(SECOND.version, [OnlineWrite(key, pack(row), 2**32)])
+    OnlineStore(FEATURES, CLIENTS).write(SECOND.version, [OnlineWrite(key, pack(row), 2**32)])
 
 
 def test_what_a_materialisation_brought_online_is_what_the_offline_rows_say(filled: World) -> None:
@@ -70,7 +70,7 @@ def test_a_missing_value_and_a_value_where_there_is_none_are_differences(filled:
 
 def test_an_item_that_is_gone_or_older_is_a_difference(filled: World) -> None:
     for shop in ("a", "c"):
-        client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": f"shop|{shop}"}})
+        CLIENTS("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": f"shop|{shop}"}})
     tamper("c", NOW.replace(hour=2, minute=0), 60.0, 7.0)
     found = check()
     assert (found.different, found.deleted) == (2, 0)
@@ -78,7 +78,7 @@ def test_an_item_that_is_gone_or_older_is_a_difference(filled: World) -> None:
 
 
 def test_an_item_that_may_have_been_deleted_by_its_age_is_no_difference(filled: World) -> None:
-    client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "shop|a"}})
+    CLIENTS("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "shop|a"}})
     # The sale of three is kept for its TTL of eight hours and seven days.
     until = NOW.replace(hour=11, minute=0) + timedelta(days=7)
     assert (check(until - HOUR).different, check(until - HOUR).deleted) == (1, 0)
@@ -98,7 +98,9 @@ def test_an_item_of_a_newer_event_is_none_unless_it_is_yet_to_come(filled: World
 def test_a_correction_in_progress_is_no_difference_until_it_is_materialised(filled: World) -> None:
     tamper("a", NOW.replace(hour=3, minute=0), 31.0, 93.0)
     corrected = "shop,sold,amount\na,2013-01-01T03:00:00,31\n"
-    Lake(products(), bucket=LAKE, table=REGISTRY).ingest(filled.upload("landing/sales/3.csv", corrected))
+    Lake(products(), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS)).ingest(
+        filled.upload("landing/sales/3.csv", corrected)
+    )
     found = check()
     assert (found.in_flight, found.different) == (1, 0)
     features(now=NOW + HOUR).materialise("last_sale")
@@ -111,14 +113,14 @@ def test_an_older_definition_that_a_model_still_looks_up_is_checked_too(world: W
     land(world, "2.csv")
     features(FIRST).materialise("last_sale")
     features(SECOND).materialise("last_sale")
-    lake = Lake(products(), bucket=LAKE, table=REGISTRY)
+    lake = Lake(products(), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
 
     def found(*served: tuple[str, str]) -> list[tuple[str, int, int]]:
         parity = Parity(
             products(),
             lake,
-            OnlineStore(FEATURES),
-            Table(REGISTRY),
+            OnlineStore(FEATURES, CLIENTS),
+            Table(REGISTRY, CLIENTS),
             served=lambda: set(served),
             now=lambda: NOW,
         )
@@ -131,7 +133,7 @@ def test_an_older_definition_that_a_model_still_looks_up_is_checked_too(world: W
 
 def test_the_sample_is_the_same_all_day_and_another_one_the_next(world: World) -> None:
     rows = "".join(f"s{number},2013-01-01T03:00:00,{number}\n" for number in range(50))
-    lake = Lake(products(), bucket=LAKE, table=REGISTRY)
+    lake = Lake(products(), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
     lake.ingest(world.upload("landing/sales/many.csv", f"shop,sold,amount\n{rows}"))
     features().materialise("last_sale")
     for number in range(50):
@@ -148,17 +150,17 @@ def test_the_sample_is_the_same_all_day_and_another_one_the_next(world: World) -
 
 def test_the_sources_files_are_fetched_only_if_the_offline_rows_were_lost(filled: World) -> None:
     fetched: list[str] = []
-    client("s3").meta.events.register(
+    CLIENTS("s3").meta.events.register(
         "before-parameter-build.s3.GetObject", lambda params, **_: fetched.append(params["Key"].split("/")[0])
     )
     assert check().equal == 3
     assert "curated" not in fetched
     for key in filled.keys(prefix="features/last_sale/"):
-        client("s3").delete_object(Bucket=LAKE, Key=key)
+        CLIENTS("s3").delete_object(Bucket=LAKE, Key=key)
     assert check().equal == 3
     assert "curated" in fetched
 
 
 def test_a_view_that_was_never_materialised_is_left_out(world: World) -> None:
-    lake = Lake(products(), bucket=LAKE, table=REGISTRY)
-    assert Parity(products(), lake, OnlineStore(FEATURES), Table(REGISTRY)).check() == ()
+    lake = Lake(products(), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
+    assert Parity(products(), lake, OnlineStore(FEATURES, CLIENTS), Table(REGISTRY, CLIENTS)).check() == ()

@@ -20,6 +20,7 @@ from headwater.monitoring.performance.withdrawal import EstimateStanding
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import BANK_FILE, ESTIMATE_FILE
 from headwater.serving.store import PredictionStore
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.lake.world import ARTIFACTS, REGISTRY
 from tests.unit.lineage.conftest import PREDICTIONS, Lived, lived, record
@@ -35,7 +36,7 @@ class Logged:
     """The predictions of the log by the day that they were asked as of."""
 
     def __init__(self) -> None:
-        self._reader = Reader(CompactionStore(PREDICTIONS, Table(REGISTRY)))
+        self._reader = Reader(CompactionStore(PREDICTIONS, Table(REGISTRY, CLIENTS), CLIENTS))
 
     def frames(
         self, model: str, version: int, day: date, columns: Sequence[str] | None = None
@@ -79,12 +80,12 @@ def version(lived: Lived) -> int:
             })  # fmt: skip
         made = record(f"{request:08}-0000-4000-8000-000000000000", number)
         object.__setattr__(made, "predictions", rows)
-        PredictionStore(PREDICTIONS).write(made)
+        PredictionStore(PREDICTIONS, CLIENTS).write(made)
     return number
 
 
 def performance(labels: Any) -> Performance:
-    return Performance(registry(), ArtifactStore(ARTIFACTS), Logged(), labels, columns_of)
+    return Performance(registry(), ArtifactStore(ARTIFACTS, CLIENTS), Logged(), labels, columns_of)
 
 
 def report(version: int, labels: Any, **more: Any) -> Any:
@@ -127,7 +128,7 @@ def test_a_version_of_before_has_its_baseline_from_its_metrics(lived: Lived) -> 
     old = registry().register(candidate.model_copy(update={"run_id": "old", "files": files})).version
     made = record("99999999-0000-4000-8000-000000000000", old)
     object.__setattr__(made, "predictions", made.predictions * 60)
-    PredictionStore(PREDICTIONS).write(made)
+    PredictionStore(PREDICTIONS, CLIENTS).write(made)
     found = performance(Outcomes()).report("buys", old, TODAY, TODAY, metric="brier")
     assert found.realised is not None
     assert found.realised.baseline == candidate.metrics["brier"]

@@ -27,6 +27,7 @@ from headwater.monitoring.dashboards.tokens import ScrapeTokens
 from headwater.monitoring.drift.standing import State
 from headwater.monitoring.status import Severity
 from headwater.routes import SCRAPE
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.prometheus import Prometheus, program, promtool, running, wait_for
 from tests.unit.lake.invocation import Context
@@ -90,7 +91,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
     services = importlib.import_module("headwater.handlers.monitoring.metrics").services
     with new_world(monkeypatch):
         services.cache_clear()
-        made = Table(REGISTRY)
+        made = Table(REGISTRY, CLIENTS)
         old = NOW - timedelta(days=9)
         covered = figure(coverage=0.1)
         keep(made, [

@@ -20,6 +20,7 @@ from headwater.monitoring.dashboards.tokens import (
     TokenRefused,
     bearer,
 )
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.lake.world import REGISTRY, new_world
 
@@ -41,12 +42,12 @@ def clock() -> Clock:
 @pytest.fixture
 def tokens(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[ScrapeTokens]:
     with new_world(monkeypatch):
-        yield ScrapeTokens(Table(REGISTRY), now=clock)
+        yield ScrapeTokens(Table(REGISTRY, CLIENTS), now=clock)
 
 
 def test_a_token_is_kept_as_its_hash_alone(tokens: ScrapeTokens) -> None:
     token, kept = tokens.create("prometheus", days=30, by="ada")
-    (item,) = Table(REGISTRY).query("SCRAPE#", "")
+    (item,) = Table(REGISTRY, CLIENTS).query("SCRAPE#", "")
     assert item["sha256"] == hashlib.sha256(token.encode()).hexdigest()
     secret = token.rpartition(".")[2]
     assert len(secret) == 43
@@ -141,13 +142,13 @@ class LostAnswers(Table):
 
 
 def test_a_token_whose_write_was_answered_wrongly_is_good(tokens: ScrapeTokens, clock: Clock) -> None:
-    created = ScrapeTokens(LostAnswers(REGISTRY), now=clock).create("prometheus")
+    created = ScrapeTokens(LostAnswers(REGISTRY, CLIENTS), now=clock).create("prometheus")
     assert tokens.admit(created.token) == created.kept
 
 
 def test_a_revocation_whose_answer_was_lost_is_done(tokens: ScrapeTokens, clock: Clock) -> None:
     token, _ = tokens.create("prometheus")
-    assert ScrapeTokens(LostAnswers(REGISTRY), now=clock).revoke("prometheus").revoked_at == NOW
+    assert ScrapeTokens(LostAnswers(REGISTRY, CLIENTS), now=clock).revoke("prometheus").revoked_at == NOW
     with pytest.raises(TokenRefused):
         tokens.admit(token)
 
@@ -159,7 +160,7 @@ def test_who_is_second_with_a_name_is_told_so(tokens: ScrapeTokens, clock: Clock
             return super().write(put)
 
     with pytest.raises(TokenExists):
-        ScrapeTokens(Overtaken(REGISTRY), now=clock).create("prometheus")
+        ScrapeTokens(Overtaken(REGISTRY, CLIENTS), now=clock).create("prometheus")
     assert len(tokens.all()) == 1
 
 

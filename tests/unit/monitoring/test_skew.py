@@ -16,7 +16,8 @@ from headwater.registry.errors import ModelNotRegistered
 from headwater.serving.errors import NothingLogged
 from headwater.serving.store import PredictionStore
 from headwater.serving.types import PredictionRecord
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from tests.unit.features.shop import FILES, FIRST, NOW, fill, products
 from tests.unit.lake.world import LAKE, REGISTRY, World, new_world
 
@@ -33,7 +34,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def stack(world: World) -> Stack:
     """A stack whose model `habit` looks up a shop's last amount, known an hour after the sale."""
     fill(world)
-    client("s3").create_bucket(Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    CLIENTS("s3").create_bucket(Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     return connect("dev")
 
 
@@ -52,7 +53,7 @@ def log(
         {"inputs": {"shop": shop}, "features": {"last_sale.amount": amount}, "value": 1.0}
         for shop, amount in shops.items()
     ]
-    PredictionStore("predictions").write(
+    PredictionStore("predictions", CLIENTS).write(
         PredictionRecord(
             request_id=request, model="habit", version=1, alias="production", run_id="run-1", data_version="d",
             received_at=received or as_of, answered_at=as_of, as_of=as_of, looked_up=looked_up, predictions=predictions,
@@ -89,7 +90,7 @@ def test_later_corrections_are_told_from_what_a_prediction_should_have_seen(stac
     # streamed saw 61, which is what training will see.
     log("r-0", {"c": 61.0})
     log("r-1", {"c": 60.0, "a": None})
-    lake = Lake(products(), bucket=LAKE, table=REGISTRY, now=lambda: NOW.replace(hour=10))
+    lake = Lake(products(), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS), now=lambda: NOW.replace(hour=10))
     lake.ingest(world.upload("landing/sales/2.csv", FILES["2.csv"].replace("05:00:00,60", "05:00:00,61")))
     log("r-2", {"c": 60.0}, NOW.replace(hour=10, minute=30))
     found = stack.features.skew("habit", TODAY)
@@ -104,7 +105,7 @@ def test_what_spark_has_not_computed_is_left_out_and_the_rest_is_measured(
 ) -> None:
     log("r-1", {"c": 61.0})
     before = stack.features.skew("habit", TODAY)
-    lake = Lake(products(), bucket=LAKE, table=REGISTRY, now=lambda: NOW.replace(hour=10))
+    lake = Lake(products(), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS), now=lambda: NOW.replace(hour=10))
     lake.ingest(world.upload("landing/sales/2.csv", FILES["2.csv"].replace("05:00:00,60", "05:00:00,61")))
     log("r-2", {"c": 60.0}, NOW.replace(hour=10, minute=30))
     monkeypatch.setattr("headwater.features.service.engine_for", lambda *_: "spark")
@@ -127,7 +128,7 @@ def test_a_replayed_request_that_the_online_store_can_not_answer_is_not_compared
 def test_of_a_day_with_many_data_versions_the_requests_of_some_are_compared(stack: Stack, world: World) -> None:
     for minute in range(16):
         at = NOW.replace(hour=10, minute=minute)
-        lake = Lake(products(), bucket=LAKE, table=REGISTRY, now=lambda at=at: at)  # type: ignore[misc]
+        lake = Lake(products(), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS), now=lambda at=at: at)  # type: ignore[misc]
         lake.ingest(world.upload("landing/sales/3.csv", f"shop,sold,amount\nd,2013-01-01T08:00:00,{minute}\n"))
         log(f"r-{minute:02}", {"d": float(minute)}, at.replace(second=30))
     found = stack.features.skew("habit", TODAY)
@@ -140,7 +141,7 @@ def test_the_last_day_counts_by_default_and_a_limit_spreads_over_the_day(stack: 
     for hour in range(8):
         log(f"r-{hour}", {"a": float(hour)}, NOW.replace(hour=hour))
     log("later", {"a": 1.0}, NOW + timedelta(days=1))
-    store = PredictionStore("predictions")
+    store = PredictionStore("predictions", CLIENTS)
     assert store.days("habit") == [TODAY, TODAY + timedelta(days=1)]
     assert [record["request_id"] for record in store.records("habit", TODAY, limit=4)] == ["r-0", "r-2", "r-4", "r-6"]
     assert stack.features.skew("habit").day == TODAY + timedelta(days=1)

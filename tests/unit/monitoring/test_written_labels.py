@@ -18,7 +18,7 @@ from headwater import declare
 from headwater.monitoring.labels.errors import InvalidLabels, LabelsTooLarge, NoDefinition
 from headwater.monitoring.labels.store import LabelStore
 from headwater.registry.errors import ModelNotRegistered
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table, WriteRefused
 from tests.crashing import Killed, die_at
 from tests.unit.monitoring.labelling import AT, DAY, NOW, Shop, asked, changed, keys_of, predictions
@@ -255,7 +255,7 @@ def test_two_models_share_no_labels(stand: Shop) -> None:
 
 def test_a_batch_that_somebody_deleted_is_told_and_not_guessed(stand: Shop) -> None:
     stand.write(label(1, 5))
-    client("s3").delete_object(Bucket=BUCKET, Key=keys_of()[0])
+    CLIENTS("s3").delete_object(Bucket=BUCKET, Key=keys_of()[0])
     labels = stand.labels()
     assert labels.of(predictions(asked(**KEYS)))["label_state"].tolist() == ["NOTHING"]
     assert labels.coverage([predictions(asked(**KEYS))], AT - DAY, AT + DAY).deleted == 1

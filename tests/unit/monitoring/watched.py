@@ -23,6 +23,7 @@ from headwater.monitoring.watch.store import WatchStore
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import BANK_FILE, Output, Package
+from headwater.storage.environment import CLIENTS
 from headwater.storage.objects import Bucket
 from headwater.storage.table import Table
 from headwater.values import Pointer
@@ -128,7 +129,7 @@ class Watched:
         self, bank: Bank | None, run_id: str = "run-1", more: Mapping[str, bytes] | None = None, **changes: Any
     ) -> int:
         """Register a version with such a bank (None: with none) and ``more`` files; ``changes`` are its package's."""
-        bucket = Bucket(ARTIFACTS)
+        bucket = Bucket(ARTIFACTS, CLIENTS)
         described = Package.model_validate({**dict(package(run_id)), **changes})
         at = bucket.put(f"runs/{MODEL}/{run_id}/package.json", described.model_dump_json().encode())
         files = {} if bank is None else {BANK_FILE: bucket.put(f"runs/{MODEL}/{run_id}/bank.json.gz", bank.packed())}
@@ -173,15 +174,15 @@ class Watched:
 
     @property
     def days(self) -> DayStore:
-        return DayStore(BUCKET, Table(REGISTRY))
+        return DayStore(BUCKET, Table(REGISTRY, CLIENTS), CLIENTS)
 
     @property
     def store(self) -> WatchStore:
-        return WatchStore(BUCKET, Table(REGISTRY))
+        return WatchStore(BUCKET, Table(REGISTRY, CLIENTS), CLIENTS)
 
     @property
     def versions(self) -> Versions:
-        return Versions(self.registry, ArtifactStore(ARTIFACTS))
+        return Versions(self.registry, ArtifactStore(ARTIFACTS, CLIENTS))
 
     def read(self, **more: Any) -> Days:
         """Days as they are stored; with ``now`` also what isn't yet."""
@@ -209,7 +210,7 @@ def morning(day: date) -> datetime:
 def new_watched() -> Iterator[Watched]:
     """No version and no predictions on mocked AWS."""
     with new_log() as log:
-        yield Watched(log, Registry(Table(REGISTRY)))
+        yield Watched(log, Registry(Table(REGISTRY, CLIENTS)))
 
 
 __all__ = ["HOUR", "MODEL", "ROWS", "TODAY", "Watched", "bank_with", "morning", "new_watched", "rows_of"]

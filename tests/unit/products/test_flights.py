@@ -12,6 +12,8 @@ from headwater.declare import Catalog, load_catalog
 from headwater.demo.flights import month_files
 from headwater.features.inputs import encode
 from headwater.lake.service import Lake
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from headwater.training.prepare import Preparation, make_examples
 from pipelines.flights.product import FLIGHT_DELAY
 from pipelines.flights.train import fit
@@ -26,7 +28,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def landed(world: World, files: list[Path]) -> tuple[Catalog, Lake]:
     catalog = load_catalog()
-    lake = Lake(catalog, bucket=LAKE, table=REGISTRY)
+    lake = Lake(catalog, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
     for path in files:
         done = lake.ingest(world.upload(f"landing/{path.name.split('-')[0]}/{path.name}", path.read_bytes()))
         assert (done.rows_rejected, done.rows_repeated) == (0, 0)
@@ -53,7 +55,9 @@ def test_a_landing_is_known_only_after_the_flight_was_on_the_ground(world: World
 
 def test_features_are_what_one_counts_by_hand(world: World, files: list[Path]) -> None:
     catalog, lake = landed(world, files)
-    preparation = Preparation.over(catalog, lake_bucket=LAKE, registry_table=REGISTRY, artifacts_bucket=ARTIFACTS)
+    preparation = Preparation.over(
+        catalog, CLIENTS, lake_bucket=LAKE, registry_table=REGISTRY, artifacts_bucket=ARTIFACTS
+    )
     from headwater.features.offline.point_in_time import historical
     from headwater.features.service import Features
 

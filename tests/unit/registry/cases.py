@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from headwater.registry.types import Candidate, GateOutcome, Parity
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table, WriteRefused
 from headwater.values import Pointer
 from tests.mocking import mocked
@@ -30,15 +30,15 @@ def mocked_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    client.cache_clear()
+    CLIENTS.forget()
     with mocked():
         yield
-    client.cache_clear()
+    CLIENTS.forget()
 
 
 def make_table(name: str = TABLE) -> None:
     """The registry's table as the infrastructure makes it."""
-    client("dynamodb").create_table(
+    CLIENTS("dynamodb").create_table(
         TableName=name,
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         AttributeDefinitions=[
@@ -69,7 +69,7 @@ class OneAtATime(Table):
     """moto loses updates of concurrent calls, AWS doesn't: calls are made one at a time, in any order."""
 
     def __init__(self, table: str) -> None:
-        super().__init__(table)
+        super().__init__(table, CLIENTS)
         lock = threading.RLock()
         inner = self._dynamodb
 
@@ -98,7 +98,7 @@ class LosesAnswers(Table):
     """The first write is applied, its answer is lost, and the retry is refused by the write's own condition."""
 
     def __init__(self, table: str) -> None:
-        super().__init__(table)
+        super().__init__(table, CLIENTS)
         self.lost = 0
 
     def transact(self, writes: Sequence[Mapping[str, Any]]) -> None:
@@ -112,7 +112,7 @@ class MeetsOthers(Table):
     """Before the first write, ``first`` writes something else."""
 
     def __init__(self, table: str, first: Any) -> None:
-        super().__init__(table)
+        super().__init__(table, CLIENTS)
         self._first = first
 
     def transact(self, writes: Sequence[Mapping[str, Any]]) -> None:

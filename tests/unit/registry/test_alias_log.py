@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from headwater.errors import Refused
 from headwater.registry.errors import AliasMoved, VersionNotReady
 from headwater.registry.service import Registry
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.registry.cases import TABLE, LosesAnswers, candidate, make_table, mocked_aws
 
@@ -28,7 +29,7 @@ class AliasLog(RuleBasedStateMachine):
         self.aws = mocked_aws(self.patch)
         self.aws.__enter__()
         make_table()
-        self.registry = Registry(Table(TABLE), pause=lambda _: None)
+        self.registry = Registry(Table(TABLE, CLIENTS), pause=lambda _: None)
         self.ready: dict[int, bool] = {}
         self.moves: dict[str, list[int | None]] = {"staging": [None], "production": [None]}
 

@@ -9,6 +9,7 @@ import pytest
 from headwater.registry.errors import ModelNotRegistered, RegistryBusy, VersionNotFound
 from headwater.registry.service import Registry
 from headwater.registry.types import Parity, Status
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table, WriteRefused
 from tests.unit.registry.cases import TABLE, LosesAnswers, OneAtATime, candidate
 
@@ -60,7 +61,7 @@ def test_endless_contention_is_an_error_that_says_so(registry: Registry) -> None
             raise WriteRefused("TransactionConflict")
 
     with pytest.raises(RegistryBusy, match="another writer came first"):
-        Registry(NeverFirst(TABLE), pause=lambda _: None).register(candidate())
+        Registry(NeverFirst(TABLE, CLIENTS), pause=lambda _: None).register(candidate())
 
 
 def test_models_are_listed_by_name(registry: Registry) -> None:

@@ -21,6 +21,7 @@ from headwater.registry.store import ArtifactStore
 from headwater.registry.types import DEFINITION_FILE
 from headwater.retraining.standing import StandingReader, key_of, learnt_by
 from headwater.retraining.store import RetrainStore
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from headwater.training.prepare import definition_of
 from headwater.training.store import RunFiles
@@ -46,14 +47,14 @@ class Lake:
 
 class Stack:
     def __init__(self) -> None:
-        table = Table(TABLE)
+        table = Table(TABLE, CLIENTS)
         self.lake, self.registry, self.watch = Lake(), Registry(table), WatchRecords(table)
         store = RetrainStore(table)
-        self.read = StandingReader(CATALOG, self.lake, self.registry, ArtifactStore(BUCKET), self.watch, store)
+        self.read = StandingReader(CATALOG, self.lake, self.registry, ArtifactStore(BUCKET, CLIENTS), self.watch, store)
 
     def serve(self, **changes: Any) -> None:
         """A champion that learnt from the data by the definition, as its run kept it."""
-        kept = RunFiles(BUCKET, "buys", "run-1").put_value(DEFINITION_FILE, definition_of(CATALOG, BUYS))
+        kept = RunFiles(BUCKET, "buys", "run-1", CLIENTS).put_value(DEFINITION_FILE, definition_of(CATALOG, BUYS))
         given = {"data_version": DATA.id, "files": {DEFINITION_FILE: kept}, **changes}
         version = self.registry.register(candidate("run-1", model="buys", **given))
         self.registry.promote("buys", alias=PRODUCTION, to=version.version, expected=None)

@@ -16,6 +16,7 @@ from headwater.retraining.service import Policies, Size
 from headwater.retraining.standing import key_of
 from headwater.retraining.store import PolicyFunction, RetrainStore, Seen, Trainings
 from headwater.retraining.types import Ask, CurrentRun, Decision, Outcome, Phase, RetrainState, Standing
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from headwater.training.prepare import definition_of
 from tests.crashing import Killed
@@ -149,7 +150,7 @@ def new_world(monkeypatch: pytest.MonkeyPatch, **policy: Any) -> Iterator[World]
 def answer_in_process(monkeypatch: pytest.MonkeyPatch, trainings: Trainings) -> None:
     """Let the policy answer for a model ``delays`` without the function that is around it on a stack."""
     catalog = products(BUYS.model_copy(update={"name": "delays"}))
-    table = Table(TABLE)
+    table = Table(TABLE, CLIENTS)
     pinned = DataVersion(commits={"visits": PinnedCommit(commit=f"{1:064x}", revision=1)})
 
     def standing(model: Model) -> Standing:

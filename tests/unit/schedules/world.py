@@ -16,7 +16,7 @@ from headwater.schedules.service import Scheduler
 from headwater.schedules.store import DEFINITIONS, Deployed, DeployedSchedules, Ledger
 from headwater.schedules.targets import Seen
 from headwater.schedules.types import Definition, TickRecord, TickStatus, Work
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table, WriteRefused
 from tests.crashing import Killed
 from tests.unit.registry.cases import TABLE, make_table, mocked_aws
@@ -27,13 +27,13 @@ DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 def make_artifacts() -> None:
     """The versioned bucket of definitions and runs."""
-    client("s3").create_bucket(Bucket=BUCKET)
-    client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    CLIENTS("s3").create_bucket(Bucket=BUCKET)
+    CLIENTS("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
 
 
 def make_machine(name: str) -> Any:
     """A state machine that ends at once, as moto's Step Functions keeps it."""
-    client("stepfunctions").create_state_machine(
+    CLIENTS("stepfunctions").create_state_machine(
         name=name,
         definition=json.dumps({"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}),
         roleArn="arn:aws:iam::123456789012:role/any",
@@ -56,7 +56,7 @@ class FaultyTable(Table):
     """Killed before or after a write, or its answer is lost."""
 
     def __init__(self, faults: Faults) -> None:
-        super().__init__(TABLE, pause=lambda _: None)
+        super().__init__(TABLE, CLIENTS, pause=lambda _: None)
         self.faults = faults
 
     def transact(self, writes: Sequence[Mapping[str, Any]]) -> None:
@@ -176,4 +176,4 @@ def new_world(monkeypatch: pytest.MonkeyPatch, now: str = "2026-03-02T00:00:00")
 def put_definition(definition: Definition) -> None:
     """Put a definition where a deployment does."""
     body = definition.model_dump_json().encode()
-    client("s3").put_object(Bucket=BUCKET, Key=f"{DEFINITIONS}{definition.name}.json", Body=body)
+    CLIENTS("s3").put_object(Bucket=BUCKET, Key=f"{DEFINITIONS}{definition.name}.json", Body=body)

@@ -16,7 +16,7 @@ from headwater.declare import category, number
 from headwater.features.online.encoding import Row, pack
 from headwater.features.online.reading import microseconds
 from headwater.registry.types import GoldenRequest, GoldenSet, Output, Package, PackageFeature
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.values import Pointer, Value
 from tests.unit.registry.cases import candidate, make_table
 
@@ -134,21 +134,21 @@ def golden(run_id: str, model: Trained, *, off_by: float = 0.0) -> GoldenSet:
 def make_cloud(*more: str) -> None:
     """Tables and versioned buckets as the infrastructure makes them; ``more`` buckets than serving knows."""
     make_table()
-    client("dynamodb").create_table(
+    CLIENTS("dynamodb").create_table(
         TableName="features",
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
     for bucket in ("artifacts", "predictions", *more):
-        client("s3").create_bucket(Bucket=bucket)
-        client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        CLIENTS("s3").create_bucket(Bucket=bucket)
+        CLIENTS("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 
 
 def put(key: str, body: bytes | Value) -> Pointer:
     """Write an artifact and point at that very version."""
     content = body if isinstance(body, bytes) else body.model_dump_json().encode()
-    answer = client("s3").put_object(Bucket="artifacts", Key=key, Body=content)
+    answer = CLIENTS("s3").put_object(Bucket="artifacts", Key=key, Body=content)
     return Pointer(bucket="artifacts", key=key, version_id=answer["VersionId"])
 
 

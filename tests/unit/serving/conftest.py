@@ -6,6 +6,7 @@ import pytest
 
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.registry.cases import TABLE, mocked_aws
 from tests.unit.serving.cases import make_cloud
@@ -15,9 +16,9 @@ from tests.unit.serving.cases import make_cloud
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     with mocked_aws(monkeypatch):
         make_cloud()
-        yield Registry(Table(TABLE), pause=lambda _: None)
+        yield Registry(Table(TABLE, CLIENTS), pause=lambda _: None)
 
 
 @pytest.fixture
 def artifacts(registry: Registry) -> ArtifactStore:
-    return ArtifactStore("artifacts")
+    return ArtifactStore("artifacts", CLIENTS)

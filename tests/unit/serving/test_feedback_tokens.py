@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.serving.feedback.tokens import Held, Signer, Verifier
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.signing import REFRESH_SECONDS, Key, KeyStore
 from tests.unit.registry.cases import mocked_aws
 
@@ -206,19 +206,19 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_the_first_key_is_made_once_and_encrypted(aws: None) -> None:
-    store = KeyStore(NAME)
+    store = KeyStore(NAME, CLIENTS)
     assert store.newest() is None
     made = store.create()
     # Who comes second gets the first one's.
-    assert KeyStore(NAME).create() == made == store.newest() == store.numbered(1)
+    assert KeyStore(NAME, CLIENTS).create() == made == store.newest() == store.numbered(1)
     assert (made.number, len(made.secret)) == (1, 32)
-    (found,) = client("ssm").describe_parameters()["Parameters"]
+    (found,) = CLIENTS("ssm").describe_parameters()["Parameters"]
     assert (found["Name"], found["Type"], found["Tier"], found["Version"]) == (NAME, "SecureString", "Standard", 1)
 
 
 def test_racers_for_the_first_key_all_end_with_one(aws: None) -> None:
     found: list[Key] = []
-    threads = [threading.Thread(target=lambda: found.append(KeyStore(NAME).create())) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: found.append(KeyStore(NAME, CLIENTS).create())) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -228,7 +228,7 @@ def test_racers_for_the_first_key_all_end_with_one(aws: None) -> None:
 
 
 def test_rotating_keeps_the_keys_of_before_and_revoking_says_from_which_on(aws: None) -> None:
-    store = KeyStore(NAME)
+    store = KeyStore(NAME, CLIENTS)
     first = store.rotate()
     second = store.rotate()
     assert (first.number, second.number, second.oldest) == (1, 2, 1)
@@ -241,7 +241,7 @@ def test_rotating_keeps_the_keys_of_before_and_revoking_says_from_which_on(aws: 
 
 
 def test_a_rotation_that_another_one_overtook_is_made_again(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, other = KeyStore(NAME), KeyStore(NAME)
+    store, other = KeyStore(NAME, CLIENTS), KeyStore(NAME, CLIENTS)
     store.rotate()
     reading = store.newest
     overtaken = []
@@ -262,10 +262,10 @@ def test_a_rotation_that_another_one_overtook_is_made_again(aws: None, monkeypat
 
 
 def test_a_key_of_the_user_s_encrypts_and_a_rotation_keeps_to_it(aws: None) -> None:
-    arn = client("kms").create_key()["KeyMetadata"]["Arn"]
-    KeyStore(NAME, arn).create()
-    KeyStore(NAME).rotate()
-    (found,) = client("ssm").describe_parameters()["Parameters"]
+    arn = CLIENTS("kms").create_key()["KeyMetadata"]["Arn"]
+    KeyStore(NAME, CLIENTS, arn).create()
+    KeyStore(NAME, CLIENTS).rotate()
+    (found,) = CLIENTS("ssm").describe_parameters()["Parameters"]
     assert (found["KeyId"], found["Version"]) == (arn, 2)
 
 

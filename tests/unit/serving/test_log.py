@@ -17,7 +17,7 @@ from headwater.serving.extension import Extension, ExtensionRefused
 from headwater.serving.log import WriteAfterResponse, WriteAtOnce
 from headwater.serving.store import PredictionStore
 from headwater.serving.types import PredictionRecord
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.serving.cases import NOW
 
 
@@ -186,9 +186,9 @@ def test_outside_a_lambda_a_record_is_written_at_once(writes: Writes) -> None:
 
 
 def test_a_record_is_found_by_its_day_with_or_without_an_hour_in_its_key(registry: Registry) -> None:
-    store, day = PredictionStore("predictions"), date(2013, 5, 1)
+    store, day = PredictionStore("predictions", CLIENTS), date(2013, 5, 1)
     store.write(record("r-1"))
-    client("s3").put_object(Bucket="predictions", Key="delays/date=2013-05-01/r-0.json", Body=b'{"request_id":"r-0"}')
+    CLIENTS("s3").put_object(Bucket="predictions", Key="delays/date=2013-05-01/r-0.json", Body=b'{"request_id":"r-0"}')
     for name in ("r-0", "r-1"):
         found = store.record("delays", day, name)
         assert found is not None
@@ -201,8 +201,8 @@ def test_a_record_is_found_by_its_day_with_or_without_an_hour_in_its_key(registr
 
 
 def test_a_record_is_one_json_object_by_model_date_and_request(registry: Registry) -> None:
-    PredictionStore("predictions").write(record("r-1"))
-    answer = client("s3").get_object(Bucket="predictions", Key="delays/date=2013-05-01/hour=12/r-1.json")
+    PredictionStore("predictions", CLIENTS).write(record("r-1"))
+    answer = CLIENTS("s3").get_object(Bucket="predictions", Key="delays/date=2013-05-01/hour=12/r-1.json")
     document = json.loads(answer["Body"].read())
     assert document["request_id"] == "r-1"
     assert document["predictions"][0]["probability"] == 0.5

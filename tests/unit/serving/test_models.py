@@ -10,6 +10,7 @@ from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.serving.errors import ArtifactCorrupted, RegistryUnavailable, UnknownModel
 from headwater.serving.models import ServingModels
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.registry.cases import TABLE
 from tests.unit.serving.cases import leave_run
@@ -48,7 +49,7 @@ def table(registry: Registry) -> Flaky:
     registry.register(leave_run("run-1"))
     registry.register(leave_run("run-2", seed=1))
     registry.promote("delays", alias="production", to=1, expected=None)
-    return Flaky(TABLE)
+    return Flaky(TABLE, CLIENTS)
 
 
 @pytest.fixture

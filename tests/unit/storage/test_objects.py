@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.objects import Bucket
 from headwater.storage.table import ABSENT, Table
 from headwater.values import Value
@@ -21,15 +21,15 @@ class Note(Value):
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     with mocked_aws(monkeypatch):
-        client("s3").create_bucket(Bucket="things")
-        client("s3").put_bucket_versioning(Bucket="things", VersioningConfiguration={"Status": "Enabled"})
-        yield Bucket("things")
+        CLIENTS("s3").create_bucket(Bucket="things")
+        CLIENTS("s3").put_bucket_versioning(Bucket="things", VersioningConfiguration={"Status": "Enabled"})
+        yield Bucket("things", CLIENTS)
 
 
 def test_many_objects_are_read_at_once_and_those_that_are_gone_left_out(bucket: Bucket) -> None:
     for number in range(70):
         bucket.put(f"a/{number:02}", str(number).encode())
-    client("s3").delete_object(Bucket="things", Key="a/65")
+    CLIENTS("s3").delete_object(Bucket="things", Key="a/65")
     found = [(number, answer.body) for number, answer in bucket.read_all(range(71), lambda one: f"a/{one:02}")]
     assert found == [(number, str(number).encode()) for number in range(70) if number != 65]
 
@@ -52,9 +52,9 @@ def test_objects_and_folders_are_listed_below_a_prefix(bucket: Bucket) -> None:
 def test_every_version_of_an_object_is_forgotten_and_no_other_object(bucket: Bucket) -> None:
     for key in ("a", "a", "ab"):
         bucket.put(key, b"")
-    client("s3").delete_object(Bucket="things", Key="a")
+    CLIENTS("s3").delete_object(Bucket="things", Key="a")
     bucket.forget("a")
-    left = client("s3").list_object_versions(Bucket="things")
+    left = CLIENTS("s3").list_object_versions(Bucket="things")
     assert [entry["Key"] for entry in left["Versions"]] == ["ab"]
     assert "DeleteMarkers" not in left
 
@@ -62,7 +62,7 @@ def test_every_version_of_an_object_is_forgotten_and_no_other_object(bucket: Buc
 def test_values_are_read_out_of_their_items(monkeypatch: pytest.MonkeyPatch) -> None:
     with mocked_aws(monkeypatch):
         make_table()
-        table = Table(TABLE)
+        table = Table(TABLE, CLIENTS)
         for number in range(3):
             table.write(table.put({"pk": "P", "sk": f"N#{number}", "document": f'{{"text": "{number}"}}'}))
         assert table.document("P", "N#1", Note) == Note(text="1")

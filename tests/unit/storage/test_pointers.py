@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from headwater.storage.environment import CLIENTS
 from headwater.storage.pointers import Last, LoggedPointer, Proposal
 from headwater.storage.table import Table, WriteRefused
 from tests.unit.registry.cases import TABLE, LosesAnswers, make_table, mocked_aws
@@ -27,7 +28,7 @@ class Elsewhere(Exception):
 def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
     with mocked_aws(monkeypatch):
         make_table()
-        yield Table(TABLE)
+        yield Table(TABLE, CLIENTS)
 
 
 def pointer(table: Table) -> LoggedPointer:
@@ -79,7 +80,7 @@ def test_a_proposal_is_made_anew_when_another_mover_came_first(table: Table) -> 
             super().transact(writes)
 
     with pytest.raises(Elsewhere):
-        pointer(Overtaken(TABLE)).move(step("mine", None, "x"), count=3)
+        pointer(Overtaken(TABLE, CLIENTS)).move(step("mine", None, "x"), count=3)
     assert moves(pointer(table)) == [(None, "y", "theirs")]
 
 
@@ -89,7 +90,9 @@ def test_a_mover_that_is_never_first_changes_nothing(table: Table) -> None:
             raise WriteRefused("TransactionConflict")
 
     refusals: list[str] = []
-    found = pointer(NeverFirst(TABLE)).move(step("mine", None, "x"), refused=lambda: refusals.append("!"), count=4)
+    found = pointer(NeverFirst(TABLE, CLIENTS)).move(
+        step("mine", None, "x"), refused=lambda: refusals.append("!"), count=4
+    )
     assert found is None
     assert len(refusals) == 4
     assert moves(pointer(table)) == []

@@ -16,6 +16,7 @@ from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.starting import StartedBy
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import Candidate, ModelVersion, Package
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from headwater.training.compiling import Graph
 from headwater.training.dataset import load
@@ -32,23 +33,23 @@ NOW = datetime(2024, 2, 1, tzinfo=UTC)
 
 
 def land(world: World, catalog: Catalog, body: str = "", source: str = "visits") -> None:
-    lake = Lake(catalog, bucket=LAKE, table=REGISTRY)
+    lake = Lake(catalog, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
     lake.ingest(world.upload(f"landing/{source}/one.csv", body or (visits() if source == "visits" else houses())))
 
 
 def preparation(catalog: Catalog) -> Preparation:
-    return Preparation.over(catalog, lake_bucket=LAKE, registry_table=REGISTRY, artifacts_bucket=ARTIFACTS)
+    return Preparation.over(catalog, CLIENTS, lake_bucket=LAKE, registry_table=REGISTRY, artifacts_bucket=ARTIFACTS)
 
 
 def registry() -> Registry:
-    return Registry(Table(REGISTRY))
+    return Registry(Table(REGISTRY, CLIENTS))
 
 
 def run(model: Model, run_id: str = "run-1", started_by: StartedBy | None = None) -> Candidate:
     catalog = products(model)
     preparation(catalog).prepare(model.name, run_id, started_by=started_by)
     return Training(
-        catalog, registry(), ARTIFACTS, code_version="abc", lock=FOLDER / "training.txt", now=lambda: NOW
+        catalog, registry(), ARTIFACTS, CLIENTS, code_version="abc", lock=FOLDER / "training.txt", now=lambda: NOW
     ).train(model.name, run_id)
 
 
@@ -59,14 +60,14 @@ def promote(candidate: Candidate) -> ModelVersion:
 
 
 def package(candidate: Candidate) -> tuple[Package, Graph]:
-    artifacts = ArtifactStore(ARTIFACTS)
+    artifacts = ArtifactStore(ARTIFACTS, CLIENTS)
     made = artifacts.load(candidate.package, Package)
     return made, Graph.of(made, artifacts.read(made.onnx))
 
 
 def training_set(model: Model, run_id: str, tmp_path: Any) -> Any:
     path = tmp_path / "set.parquet"
-    path.write_bytes(RunFiles(ARTIFACTS, model.name, run_id).get(TRAINING_SET_FILE) or b"")
+    path.write_bytes(RunFiles(ARTIFACTS, model.name, run_id, CLIENTS).get(TRAINING_SET_FILE) or b"")
     return load(model, path)
 
 
@@ -76,14 +77,16 @@ def changed(model: Model, **update: Any) -> Model:
 
 def stream(minute: int) -> None:
     """Have rows of a view streamed, and committed."""
-    arrivals = Arrivals(LAKE)
+    arrivals = Arrivals(LAKE, CLIENTS)
     rows = [
         {"shop": "n", "event_time": datetime(2024, 1, 1, hour, minute, tzinfo=UTC), "last_bought": 1, "visits": minute}
         for hour in range(24)
     ]
-    Streaming(products(), OnlineStore(FEATURES), arrivals).ingest("habits", rows)
-    StreamCommitter(Lake(products(), bucket=LAKE, table=REGISTRY), arrivals).commit("habits")
+    Streaming(products(), OnlineStore(FEATURES, CLIENTS), arrivals).ingest("habits", rows)
+    StreamCommitter(Lake(products(), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS)), arrivals).commit("habits")
 
 
 def registered(run_id: str, model: str = "buys") -> ModelVersion:
-    return Registration(registry(), ArtifactStore(ARTIFACTS), Versions(LAKE, REGISTRY)).register(model, run_id)
+    return Registration(
+        registry(), ArtifactStore(ARTIFACTS, CLIENTS), Versions(LAKE, Table(REGISTRY, CLIENTS), CLIENTS)
+    ).register(model, run_id)

@@ -42,7 +42,7 @@ from headwater.serving.models import ServingModels
 from headwater.serving.service import Serving
 from headwater.serving.staging import Staging
 from headwater.serving.store import PredictionStore
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from headwater.training.describing import Profile
 from headwater.training.prepare import Preparation
@@ -153,7 +153,7 @@ class Flown(NamedTuple):
         body = json.dumps({"instances": instances, "as_of": NOW.isoformat(), **more}).encode()
         answer = self.serving.predict("punctual", body, request_id="-".join(tails))
         if answer.record.looked_up:
-            PredictionStore("predictions").write(answer.record)
+            PredictionStore("predictions", CLIENTS).write(answer.record)
         logged = answer.record.predictions
         return [entry["probability"] for entry in answer.body["predictions"]], logged
 
@@ -168,23 +168,25 @@ class Flown(NamedTuple):
 def flown() -> Iterator[Flown]:
     with pytest.MonkeyPatch.context() as monkeypatch, new_world(monkeypatch) as world:
         describe("dev", {**OUTPUTS, "region": "eu-central-1", "views": "planes"})
-        client("s3").create_bucket(
+        CLIENTS("s3").create_bucket(
             Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
         )
         declared = products()
-        lake = Lake(declared, bucket=LAKE, table=REGISTRY)
+        lake = Lake(declared, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
         lake.ingest(world.upload("landing/legs/one.parquet", legs()))
-        store = OnlineStore(FEATURES)
+        store = OnlineStore(FEATURES, CLIENTS)
         Features(declared, lake, online=store, now=lambda: NOW).materialise("planes")
         Preparation.over(
-            declared, lake_bucket=LAKE, registry_table=REGISTRY, artifacts_bucket=ARTIFACTS
+            declared, CLIENTS, lake_bucket=LAKE, registry_table=REGISTRY, artifacts_bucket=ARTIFACTS
         ).prepare("punctual", "run-1")  # fmt: skip
-        registry, artifacts = Registry(Table(REGISTRY)), ArtifactStore(ARTIFACTS)
+        registry, artifacts = Registry(Table(REGISTRY, CLIENTS)), ArtifactStore(ARTIFACTS, CLIENTS)
         training = Training(
-            declared, registry, ARTIFACTS, code_version="abc", lock=FOLDER / "training.txt", now=lambda: NOW
+            declared, registry, ARTIFACTS, CLIENTS, code_version="abc", lock=FOLDER / "training.txt", now=lambda: NOW
         )
         candidate = training.train("punctual", "run-1")
-        version = Registration(registry, artifacts, Versions(LAKE, REGISTRY)).register("punctual", "run-1")
+        version = Registration(registry, artifacts, Versions(LAKE, Table(REGISTRY, CLIENTS), CLIENTS)).register(
+            "punctual", "run-1"
+        )
         registry.promote("punctual", alias=PRODUCTION, to=version.version, expected=None)
         serving = Serving(ServingModels(registry, artifacts, refresh_after=0), store, now=lambda: NOW)
         package = artifacts.load(candidate.package, Package)
@@ -208,12 +210,13 @@ def test_a_model_learns_from_text_that_only_history_knows(flown: Flown, tmp_path
     assert {feature.name: feature.kind for feature in flown.package.features} == {
         "planes.last_carrier": "category", "planes.legs": "number",
     }  # fmt: skip
-    body = RunFiles(ARTIFACTS, "punctual", "run-1").get("profile.json") or b""
+    body = RunFiles(ARTIFACTS, "punctual", "run-1", CLIENTS).get("profile.json") or b""
     counts = Profile.model_validate_json(body).categories["planes__last_carrier"].counts
     assert set(counts) == {carrier for carrier in CARRIERS if carrier}
-    version = Registry(Table(REGISTRY)).version("punctual", 1)
+    version = Registry(Table(REGISTRY, CLIENTS)).version("punctual", 1)
     path = tmp_path / "again.parquet"
-    assert rebuild(version, lake_bucket=LAKE, registry_table=REGISTRY, path=path) == candidate.training_set
+    again = rebuild(version, CLIENTS, lake_bucket=LAKE, table=Table(REGISTRY, CLIENTS), path=path)
+    assert again == candidate.training_set
 
 
 def test_an_answer_follows_the_text_that_is_online_and_the_log_keeps_it(flown: Flown) -> None:
@@ -227,10 +230,10 @@ def test_an_answer_follows_the_text_that_is_online_and_the_log_keeps_it(flown: F
     assert flown.predict(*expected, features=given)[0] == probabilities
     (skew,) = [entry for entry in flown.stack.features.skew("punctual").features if "carrier" in entry.feature]
     assert (skew.compared, skew.share, skew.mean_difference) == (len(expected), 0, None)
-    record = json.loads(client("s3").get_object(Bucket="predictions", Key=key)["Body"].read())
+    record = json.loads(CLIENTS("s3").get_object(Bucket="predictions", Key=key)["Body"].read())
     record["predictions"][0]["features"]["planes.last_carrier"] = "another"
     record["predictions"][1]["features"]["planes.last_carrier"] = None
-    client("s3").put_object(Bucket="predictions", Key="punctual/date=2024-01-02/other.json", Body=json.dumps(record))
+    CLIENTS("s3").put_object(Bucket="predictions", Key="punctual/date=2024-01-02/other.json", Body=json.dumps(record))
     skewed = flown.stack.features.skew("punctual").features[0]
     assert (skewed.feature, skewed.compared) == ("planes.last_carrier", 2 * len(expected))
     assert (skewed.different, skewed.missing_online, skewed.missing_offline) == (1, 1, 0)
@@ -261,7 +264,7 @@ def test_a_given_feature_of_the_wrong_kind_is_refused(flown: Flown, features: di
 
 
 def test_a_version_with_text_proves_itself_in_staging(flown: Flown) -> None:
-    registry, artifacts = Registry(Table(REGISTRY)), ArtifactStore(ARTIFACTS)
+    registry, artifacts = Registry(Table(REGISTRY, CLIENTS)), ArtifactStore(ARTIFACTS, CLIENTS)
     report = Staging(registry, artifacts, flown, pause=lambda _: None).stage("punctual", 1)
     assert report.compared == 20
     assert report.largest_difference < 1e-4
@@ -311,21 +314,24 @@ def test_parity_sees_another_text(flown: Flown) -> None:
         "tail|A", pack(at._replace(revision=99, values=(at.values[0], "zz")), text_places(view)), 2**32
     )
     try:
-        OnlineStore(FEATURES).write(view.version, [written])
+        OnlineStore(FEATURES, CLIENTS).write(view.version, [written])
         (parity,) = flown.stack.features.parity()
         (mismatch,) = parity.mismatches
         assert (mismatch.online, mismatch.offline) == ("zz", last_carriers()["A"])
         assert "planes.last_carrier of A: online 'zz' (FOUND" in str(mismatch)
     finally:
-        client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "tail|A"}})
+        CLIENTS("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "tail|A"}})
         Features(
-            products(), Lake(products(), bucket=LAKE, table=REGISTRY), online=OnlineStore(FEATURES), now=lambda: NOW
+            products(),
+            Lake(products(), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS)),
+            online=OnlineStore(FEATURES, CLIENTS),
+            now=lambda: NOW,
         ).materialise("planes", options=MaterialiseOptions(full=True))
     assert flown.world.online()["tail|A"] == kept
 
 
 def test_streamed_text_is_checked_and_gives_way_as_numbers_do(flown: Flown) -> None:
-    streaming = Streaming(products(), OnlineStore(FEATURES), Arrivals(LAKE), now=lambda: NOW)
+    streaming = Streaming(products(), OnlineStore(FEATURES, CLIENTS), Arrivals(LAKE, CLIENTS), now=lambda: NOW)
     row = {"tail": "S", "event_time": NOW.isoformat(), "legs": 1}
     for wrong in (7, True, "x" * 21, "\udfff", ["01"]):
         with pytest.raises(InvalidRows, match=r"last_carrier: .*, expected text of at most 20 characters"):
@@ -340,9 +346,11 @@ def test_streamed_text_is_checked_and_gives_way_as_numbers_do(flown: Flown) -> N
 
 def test_streamed_text_is_what_training_sees_once_it_is_committed(flown: Flown) -> None:
     row = {"tail": "S", "event_time": NOW.isoformat(), "legs": 1, "last_carrier": "a\0b"}
-    Streaming(products(), OnlineStore(FEATURES), Arrivals(LAKE), now=lambda: NOW).ingest("planes", [row])
-    lake = Lake(products(), bucket=LAKE, table=REGISTRY)
-    StreamCommitter(lake, Arrivals(LAKE)).commit("planes")
+    Streaming(products(), OnlineStore(FEATURES, CLIENTS), Arrivals(LAKE, CLIENTS), now=lambda: NOW).ingest(
+        "planes", [row]
+    )
+    lake = Lake(products(), CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
+    StreamCommitter(lake, Arrivals(LAKE, CLIENTS)).commit("planes")
     asked = pandas.DataFrame({"tail": ["S"], "asked_at": [NOW + timedelta(microseconds=1)]})
     offline = Features(products(), lake).historical(asked, ["planes.last_carrier", "planes.legs"])
     assert offline.select(["planes__last_carrier", "planes__legs"]).to_pylist() == [

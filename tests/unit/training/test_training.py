@@ -21,6 +21,8 @@ from headwater.monitoring.profiles.types import Scheme
 from headwater.registry.starting import StartedBy
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import GoldenSet, Profile, Status
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from headwater.training.dataset import split
 from headwater.training.errors import (
     CompilationFailed,
@@ -39,7 +41,7 @@ def test_a_model_with_history_is_trained_judged_and_handed_over(world: World, tm
     started = StartedBy(how="notebook", person="ada", program="explore.ipynb", commit="c" * 40, clean=False)
     candidate = run(BUYS, started_by=started)
     assert candidate.started_by == started
-    kept = RunFiles(ARTIFACTS, "buys", "run-1").get_value("started.json", StartedBy)
+    kept = RunFiles(ARTIFACTS, "buys", "run-1", CLIENTS).get_value("started.json", StartedBy)
     assert kept == started
     assert candidate.failures == ()
     assert candidate.inputs_alone is not None
@@ -55,12 +57,12 @@ def test_a_model_with_history_is_trained_judged_and_handed_over(world: World, tm
     assert {(entry.view, entry.version) for entry in made.features} == {(n, views[n].version) for n in BUYS.views}
     train, held_out = split(BUYS, training_set(BUYS, "run-1", tmp_path))
     assert train.asked["asked_at"].max() < held_out.asked["asked_at"].min()
-    body = RunFiles(ARTIFACTS, "buys", "run-1").get("profile.json")
+    body = RunFiles(ARTIFACTS, "buys", "run-1", CLIENTS).get("profile.json")
     profile = Profile.model_validate_json(body or b"")
     assert len(profile.numbers["amount"].quantiles) == 257
     assert profile.numbers["amount"].missing == pytest.approx(0.05, abs=0.03)
     assert set(profile.categories["shop"].counts) == {"n", "s", "w"}
-    bank = Bank.unpacked(RunFiles(ARTIFACTS, "buys", "run-1").get("bank.json.gz") or b"")
+    bank = Bank.unpacked(RunFiles(ARTIFACTS, "buys", "run-1", CLIENTS).get("bank.json.gz") or b"")
     assert bank.scheme == Scheme.of(profile)
     asked = pandas.concat([train.asked["asked_at"], held_out.asked["asked_at"]]).dt.date
     assert {window.start.date(): window.profile.rows for window in bank.windows} == asked.value_counts().to_dict()
@@ -88,7 +90,7 @@ def test_golden_requests_answer_through_inputs_and_graph_as_the_pipeline_did(
     land(world, products())
     candidate = run(changed(BUYS, on_demand=on_demand))
     assert candidate.golden is not None
-    golden = ArtifactStore(ARTIFACTS).load(candidate.golden, GoldenSet)
+    golden = ArtifactStore(ARTIFACTS, CLIENTS).load(candidate.golden, GoldenSet)
     made, graph = package(candidate)
     (request,) = golden.requests
     assert len(request.instances) == 20
@@ -159,7 +161,7 @@ def test_the_training_set_is_what_requests_would_have_seen(world: World, tmp_pat
     prepared = preparation(catalog).prepare("buys", "run-1")
     rows = training_set(BUYS, "run-1", tmp_path)
     assert (prepared.rows, prepared.rows + prepared.unlabelled) == (len(rows), 900)
-    lake = Lake(catalog, bucket=LAKE, table=REGISTRY)
+    lake = Lake(catalog, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
     with lake.tables(lake.pin(["visits"])) as tables:
         history = tables.execute(
             "SELECT shop, seen_at, bought FROM visits WHERE shop IS NOT NULL ORDER BY 2"
@@ -266,7 +268,7 @@ def test_a_finished_run_is_judged_anew_by_the_champion_of_now(world: World) -> N
 
 
 def test_a_run_that_was_never_prepared_says_so(world: World) -> None:
-    training = Training(products(), registry(), ARTIFACTS)
+    training = Training(products(), registry(), ARTIFACTS, CLIENTS)
     with pytest.raises(InvalidExamples, match="run 'nosuch' of model 'buys' has no training set"):
         training.train("buys", "nosuch")
 
@@ -277,9 +279,9 @@ def test_online_values_after_materialising_equal_the_offline_ones_at_that_time(w
 
     catalog = products()
     land(world, catalog)
-    lake = Lake(catalog, bucket=LAKE, table=REGISTRY)
+    lake = Lake(catalog, CLIENTS, bucket=LAKE, table=Table(REGISTRY, CLIENTS))
     now = datetime(2024, 1, 2, 7, 3, tzinfo=UTC)
-    store = OnlineStore(FEATURES)
+    store = OnlineStore(FEATURES, CLIENTS)
     features = Features(catalog, lake, online=store, now=lambda: now)
     features.materialise("habits")
     with lake.tables(lake.pin(["visits"])) as tables:

@@ -17,7 +17,8 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.models import botocore_stubber
 from moto.s3.models import s3_backends
 
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
 from headwater.versions.types import Entry
@@ -80,7 +81,7 @@ def wired(*services: str) -> Wire:
     """A wire that the calls to these services go through."""
     wire = Wire()
     for service in services:
-        wire.attach(client(service))
+        wire.attach(CLIENTS(service))
     return wire
 
 
@@ -105,7 +106,7 @@ class World:
 
     def __init__(self) -> None:
         make_table(TABLE)
-        self.s3 = client("s3")
+        self.s3 = CLIENTS("s3")
         make_bucket(LAKE)
         self.wire = wired("s3", "dynamodb")
         self.time = datetime(2026, 11, 1, tzinfo=UTC)
@@ -114,7 +115,7 @@ class World:
 
     def open(self, **more: Any) -> Versions:
         """What another process would see."""
-        return Versions(LAKE, TABLE, now=lambda: self.time, pause=lambda _: None, **more)
+        return Versions(LAKE, Table(TABLE, CLIENTS), CLIENTS, now=lambda: self.time, pause=lambda _: None, **more)
 
     def restart(self, fault: Callable[[str], Fault] | None = None) -> None:
         """Forget all that a process knew; the next one meets ``fault``."""
@@ -167,7 +168,7 @@ def world() -> Iterator[World]:
 
 
 def make_bucket(name: str, *, versioned: bool = True) -> None:
-    s3 = client("s3")
+    s3 = CLIENTS("s3")
     s3.create_bucket(Bucket=name)
     if versioned:
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})

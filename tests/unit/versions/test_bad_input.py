@@ -11,6 +11,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
 from headwater.storage.clients import error_code
+from headwater.storage.environment import CLIENTS
 from headwater.versions.errors import (
     BucketNotVersioned,
     InvalidName,
@@ -124,7 +125,7 @@ def test_an_answer_to_head_that_says_nothing_is_asked_for_its_reason(world: Worl
     entries = list(world.data.files())
     for operation in ("HeadObject", "GetObject"):
         world.s3.meta.events.register_first(f"before-send.s3.{operation}", refuse)
-    objects = Objects(LAKE, timedelta(days=7))
+    objects = Objects(LAKE, CLIENTS, timedelta(days=7))
     (found,) = objects.look(entries)
     assert isinstance(found, VersionGone if gone else ClientError)
     assert gone or error_code(found) == code

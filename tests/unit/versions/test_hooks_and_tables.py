@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.versions.errors import HookRefused, InvalidName, PathNotFound
 from headwater.versions.hooks import Proposal
 from headwater.versions.tables import NotATable
@@ -111,7 +111,7 @@ def answer_lambda(answer: Callable[[bytes], Any], error: str) -> None:
         headers = {"x-amz-function-error": error} if error else {}
         return AWSResponse(request.url, 200, headers, Raw(json.dumps(answer(request.body)).encode()))
 
-    lambda_ = client("lambda")
+    lambda_ = CLIENTS("lambda")
     lambda_.meta.events.register_first("before-send", respond)
     from moto.core.models import botocore_stubber
 

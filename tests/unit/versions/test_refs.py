@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from headwater.versions.errors import CommitCollected, RefMoved, RefsBusy
 from headwater.versions.refs import Refs
@@ -75,7 +76,7 @@ def commit(writer: int, number: int, salt: int = 0) -> str:
 
 
 def refs(*, pause: Callable[[float], None] = lambda _: None) -> Refs:
-    return Refs(Table(TABLE), "flights", pause=pause)
+    return Refs(Table(TABLE, CLIENTS), "flights", pause=pause)
 
 
 def test_racing_writers_lose_no_move_and_make_none_twice(world: World) -> None:
@@ -90,7 +91,7 @@ def test_racing_writers_lose_no_move_and_make_none_twice(world: World) -> None:
 
     world.wire.fault = fault
     # No retries of botocore's: each lost answer and each throttle is ours to deal with.
-    store = Table(TABLE)
+    store = Table(TABLE, CLIENTS)
     store._dynamodb = impatient(world.wire)
     turn = threading.Semaphore(2)  # a few at a time, or most time goes into losing races
 
@@ -170,7 +171,7 @@ def test_a_lost_answer_is_found_even_when_others_moved_on_since(world: World) ->
 
             raise WriteRefused("lost")
 
-    slow = Refs(MovesOn(TABLE), "flights", pause=lambda _: None)
+    slow = Refs(MovesOn(TABLE, CLIENTS), "flights", pause=lambda _: None)
     assert slow.move("branch", "main", expected=None, to=commit(0, 1), write_id="mine").to == commit(0, 1)
     assert [move.to for move in mine.log("branch", "main")] == [commit(0, 1), commit(1, 1)]
     # The same decision carried out again, after all that, is still the one move: also when it would be possible anew.
@@ -190,7 +191,7 @@ def test_a_stale_mover_changes_nothing(world: World) -> None:
 
 
 def test_endless_throttling_ends_in_an_error_that_says_so(world: World) -> None:
-    store = Table(TABLE)
+    store = Table(TABLE, CLIENTS)
     store._dynamodb = impatient(world.wire)
     world.wire.fault = lambda operation: "throttle" if operation == "TransactWriteItems" else None
     waits: list[float] = []

@@ -18,8 +18,9 @@ from headwater.alarms.store import DECLARED_KEY, AlarmStore
 from headwater.alarms.types import GroupStatus, Kind, Notice
 from headwater.declare.alarms import Alarms, Email, Heartbeat, Route
 from headwater.handlers.alarms import answer
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.signing import KeyStore
+from headwater.storage.table import Table
 from tests.contract import held
 from tests.unit.alarms.cases import Waiting, alarm
 from tests.unit.lake.invocation import Context
@@ -38,9 +39,9 @@ def deployed() -> Iterator[None]:
             route=Route(receivers=("mail",), group_by=("alarmname", "model"), group_wait="0s"),
             heartbeats=(Heartbeat(name="nightly", every="1d"),),
         )
-        client("s3").create_bucket(Bucket="artifacts")
-        client("s3").put_object(Bucket="artifacts", Key=DECLARED_KEY, Body=declared.model_dump_json())
-        queue = client("sqs").create_queue(QueueName="alarms")["QueueUrl"]
+        CLIENTS("s3").create_bucket(Bucket="artifacts")
+        CLIENTS("s3").put_object(Bucket="artifacts", Key=DECLARED_KEY, Body=declared.model_dump_json())
+        queue = CLIENTS("sqs").create_queue(QueueName="alarms")["QueueUrl"]
         environment = answer.Settings.environment(
             registry_table=TABLE, artifacts_bucket="artifacts", declared_sha256="1", stack="p/s",
             alarms_queue_url=queue, link_key=KEY,
@@ -59,8 +60,8 @@ _models = iter(range(10_000))
 def group(deployed: None) -> str:
     """A group of its own that people were told of."""
     queue = Waiting(lambda: datetime.now(UTC))
-    declared = Alarms.model_validate_json(client("s3").get_object(Bucket="artifacts", Key=DECLARED_KEY)["Body"].read())
-    manager = AlarmManager(AlarmStore(TABLE), queue, declared)
+    declared = Alarms.model_validate_json(CLIENTS("s3").get_object(Bucket="artifacts", Key=DECLARED_KEY)["Body"].read())
+    manager = AlarmManager(AlarmStore(Table(TABLE, CLIENTS)), queue, declared)
     manager.handle(alarm(f"drift{NASTY}", datetime.now(UTC), model=f"m{next(_models)}"))
     ((_, told),) = queue.messages
     manager.look(told["group"], told["turn"])
@@ -151,7 +152,7 @@ def test_what_cannot_be_done_is_one_line(
 
 
 def test_a_closed_group_takes_no_acknowledgement(group: str) -> None:
-    store = AlarmStore(TABLE)
+    store = AlarmStore(Table(TABLE, CLIENTS))
     found = store.group(group)
     assert found is not None
     assert store.change(found.model_copy(update={"status": GroupStatus.CLOSED, "generation": 2}), found)
@@ -218,7 +219,7 @@ def test_without_an_identity_only_the_page_answers(group: str) -> None:
 
 
 def token(group: str, at: datetime | None = None) -> str:
-    keys = KeyStore(KEY)
+    keys = KeyStore(KEY, CLIENTS)
     notice = Notice(
         group=group, generation=1, kind=Kind.FIRING, labels={}, firing=1, resolved=0, at=at or datetime.now(UTC)
     )

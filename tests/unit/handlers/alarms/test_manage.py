@@ -13,7 +13,8 @@ from headwater.alarms.events import UNPARSED
 from headwater.alarms.store import DECLARED_KEY, AlarmStore
 from headwater.declare.alarms import configured_alarms
 from headwater.handlers.alarms import manage
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from tests.unit.alarms.cases import hosting, message, sns
 from tests.unit.handlers.serving.cases import Context
 from tests.unit.registry.cases import TABLE, make_table, mocked_aws
@@ -24,22 +25,22 @@ def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A queue that is subscribed to the notifications' topic as people are by e-mail."""
     with mocked_aws(monkeypatch):
         make_table()
-        topic = client("sns").create_topic(Name="notifications")["TopicArn"]
-        queue = client("sqs").create_queue(QueueName="mailbox")["QueueUrl"]
-        client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn_of(queue))
+        topic = CLIENTS("sns").create_topic(Name="notifications")["TopicArn"]
+        queue = CLIENTS("sqs").create_queue(QueueName="mailbox")["QueueUrl"]
+        CLIENTS("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn_of(queue))
         deploy(monkeypatch, topic)
         yield queue
 
 
 def arn_of(queue: str) -> str:
-    found = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    found = CLIENTS("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
     return str(found["Attributes"]["QueueArn"])
 
 
 def deploy(monkeypatch: pytest.MonkeyPatch, topic: str) -> None:
-    timers = client("sqs").create_queue(QueueName="alarms")["QueueUrl"]
-    letters = client("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
-    client("scheduler").create_schedule_group(Name="alarms")
+    timers = CLIENTS("sqs").create_queue(QueueName="alarms")["QueueUrl"]
+    letters = CLIENTS("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
+    CLIENTS("scheduler").create_schedule_group(Name="alarms")
     declare(emails=1)
     environment = manage.Settings.environment(
         registry_table=TABLE, artifacts_bucket="artifacts", declared_sha256="1", stack="headwater/dev",
@@ -54,8 +55,8 @@ def deploy(monkeypatch: pytest.MonkeyPatch, topic: str) -> None:
 
 def declare(*, emails: int, webhooks: int = 0) -> None:
     declared = configured_alarms(emails=emails, webhooks=webhooks, repeat_interval=timedelta(hours=4))
-    client("s3").create_bucket(Bucket="artifacts")
-    client("s3").put_object(Bucket="artifacts", Key=DECLARED_KEY, Body=declared.model_dump_json())
+    CLIENTS("s3").create_bucket(Bucket="artifacts")
+    CLIENTS("s3").put_object(Bucket="artifacts", Key=DECLARED_KEY, Body=declared.model_dump_json())
 
 
 def forget() -> None:
@@ -65,7 +66,7 @@ def forget() -> None:
 
 def work() -> list[dict[str, Any]]:
     """Handle what waits in the queue and may be seen, as Lambda does, until there is nothing."""
-    sqs, url, done = client("sqs"), manage.settings().alarms_queue_url, []
+    sqs, url, done = CLIENTS("sqs"), manage.settings().alarms_queue_url, []
     while found := sqs.receive_message(QueueUrl=url).get("Messages", []):
         for entry in found:
             done += manage.handler({"Records": [{"body": entry["Body"]}]}, Context())["handled"]  # type: ignore[arg-type]
@@ -75,7 +76,7 @@ def work() -> list[dict[str, Any]]:
 
 def mails(queue: str) -> list[tuple[str, str]]:
     """Subject and text of what arrived since the last look."""
-    found = client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    found = CLIENTS("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
     bodies = [json.loads(entry["Body"]) for entry in found]
     return [(body["Subject"], body["Message"]) for body in bodies]
 
@@ -94,8 +95,8 @@ def test_an_alarm_is_mailed_once_and_what_reminds_of_it_waits_with_the_scheduler
     assert subject == "ALARM: api-errors"
     assert "Threshold Crossed" in text
     assert "stack=headwater/dev" in text
-    (reminder,) = client("scheduler").list_schedules(GroupName="alarms")["Schedules"]
-    found = client("scheduler").get_schedule(GroupName="alarms", Name=reminder["Name"])
+    (reminder,) = CLIENTS("scheduler").list_schedules(GroupName="alarms")["Schedules"]
+    found = CLIENTS("scheduler").get_schedule(GroupName="alarms", Name=reminder["Name"])
     assert found["ScheduleExpression"].startswith("at(")
     assert json.loads(found["Target"]["Input"])["group"] in reminder["Name"]
 
@@ -107,7 +108,7 @@ def test_a_message_that_is_no_alarm_is_kept_mailed_and_logged(mailbox: str, capl
     assert subject == "ALARM: unparsed"
     assert "the budget is used up" in text
     assert "a message is no CloudWatch alarm; kept as it came" in caplog.text
-    assert len(AlarmStore(TABLE).records(UNPARSED)) == 1
+    assert len(AlarmStore(Table(TABLE, CLIENTS)).records(UNPARSED)) == 1
 
 
 def test_a_webhook_that_refuses_leaves_a_dead_letter_and_the_mail_goes_out(
@@ -123,7 +124,7 @@ def test_a_webhook_that_refuses_leaves_a_dead_letter_and_the_mail_goes_out(
         statuses = {entry["receiver"]: entry["status"] for entry in work() if "receiver" in entry}
     assert statuses == {"email": "SENT", "webhook-1": "FAILED"}
     assert len(mails(mailbox)) == 1
-    (letter,) = client("sqs").receive_message(QueueUrl=manage.settings().dead_letters_url)["Messages"]
+    (letter,) = CLIENTS("sqs").receive_message(QueueUrl=manage.settings().dead_letters_url)["Messages"]
     assert json.loads(letter["Body"])["problem"] == "127.0.0.1: HTTP 404"
 
 
@@ -164,7 +165,7 @@ def test_an_alarm_that_is_taken_away_while_it_fires_is_over_the_day_after(mailbo
 
 
 def put_alarm(name: str) -> None:
-    client("cloudwatch").put_metric_alarm(
+    CLIENTS("cloudwatch").put_metric_alarm(
         AlarmName=f"headwater-dev-{name}", Namespace="n", MetricName="m", Statistic="Sum", Period=60,
         EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
     )  # fmt: skip
@@ -179,7 +180,7 @@ def test_a_name_that_no_mail_could_carry_is_made_plain(mailbox: str) -> None:
 
 
 def test_without_deployed_routes_the_function_says_what_to_do(mailbox: str) -> None:
-    client("s3").delete_object(Bucket="artifacts", Key=DECLARED_KEY)
+    CLIENTS("s3").delete_object(Bucket="artifacts", Key=DECLARED_KEY)
     forget()
     with pytest.raises(Exception, match="there are no routes in s3://artifacts: deploy the stack again"):
         handle(message("ALARM"))

@@ -12,7 +12,7 @@ from headwater.declare import load_catalog
 from headwater.features.catalog.freshness import Freshness
 from headwater.handlers.features import finish, materialise, split, write_shard
 from headwater.handlers.lake import ingest
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.features.shop import NOW, SECOND, UNSEEN, fill
 from tests.unit.lake.invocation import Context
@@ -44,7 +44,7 @@ def test_views_that_declare_a_freshness_are_late_when_their_newest_event_is_olde
     views = (SECOND, UNSEEN, SECOND.model_copy(update={"name": "undeclared", "freshness": None}))
 
     def ages(now: datetime) -> list[tuple[str, float | None, bool]]:
-        found = Freshness(views, Table(REGISTRY), now=lambda: now).ages()
+        found = Freshness(views, Table(REGISTRY, CLIENTS), now=lambda: now).ages()
         return [(age.view, age.age_seconds, age.late) for age in found]
 
     assert ages(newest + limit) == [("last_sale", 12 * 3600.0, False)]
@@ -58,9 +58,9 @@ def test_late_views_are_counted_with_ages_and_none_without_a_declared_freshness(
         built.cache_clear()  # type: ignore[attr-defined]
     materialise.handler({}, Context())
     fill(world)
-    materialise.count_late_views(Freshness([UNSEEN], Table(REGISTRY)).ages())
+    materialise.count_late_views(Freshness([UNSEEN], Table(REGISTRY, CLIENTS)).ages())
     assert "FeatureViewsLate" not in capsys.readouterr().out
-    materialise.count_late_views(Freshness([SECOND], Table(REGISTRY)).ages())
+    materialise.count_late_views(Freshness([SECOND], Table(REGISTRY, CLIENTS)).ages())
     materialise.metrics.flush_metrics()
     (line,) = capsys.readouterr().out.splitlines()
     (late,) = metrics_in(line)
@@ -82,11 +82,11 @@ def test_a_view_that_is_handed_over_goes_online_in_the_machines_three_steps(worl
     # Nobody needs to call again, though it isn't complete.
     assert (answer["complete"], done["complete"], done["written"]) == (True, False, 0)
     execution = MATERIALISATION.replace("stateMachine", "execution") + ":" + done["execution"]
-    told = json.loads(client("stepfunctions").describe_execution(executionArn=execution)["input"])
+    told = json.loads(CLIENTS("stepfunctions").describe_execution(executionArn=execution)["input"])
     run = {"run_id": done["execution"]}
     parts = split.handler({"assignment": told, **run}, Context())
     shards = json.loads(
-        client("s3").get_object(Bucket=LAKE, Key=parts["manifest"]["key"])["Body"].read()
+        CLIENTS("s3").get_object(Bucket=LAKE, Key=parts["manifest"]["key"])["Body"].read()
     )  # fmt: skip
     assert [shard["entities"] for shard in shards] == [2, 1]
     written = sum(write_shard.handler({"shard": shard, **run}, Context())["written"] for shard in shards)

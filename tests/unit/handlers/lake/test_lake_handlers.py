@@ -9,7 +9,8 @@ import pytest
 
 from headwater.handlers.lake import ingest, intake, refuse
 from headwater.lake.errors import FileRefused, UnknownSource
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from headwater.versions.service import Versions
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.world import LAKE, REGISTRY, World
@@ -22,7 +23,7 @@ GOOD = HEADER + "JFK,39.0,26,59.4,270,10.4,,0,1012,10,2013-01-01T06:00:00Z\n"
 def fresh(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
     role = "arn:aws:iam::123456789012:role/machine"
-    machine = client("stepfunctions").create_state_machine(name="ingestion", definition=definition, roleArn=role)
+    machine = CLIENTS("stepfunctions").create_state_machine(name="ingestion", definition=definition, roleArn=role)
     monkeypatch.setenv("HEADWATER_INGESTION_ARN", machine["stateMachineArn"])
     for module in (ingest, intake, refuse):
         module.service.cache_clear()  # type: ignore[attr-defined]
@@ -38,14 +39,14 @@ def test_intake_starts_one_run_for_an_upload_and_answers_with_its_name(world: Wo
     assert intake.handler(event(upload), Context()) == {"run_id": upload.id, "started": True}
     assert intake.handler(event(upload), Context())["run_id"] == upload.id
     arn = intake.Settings.from_environment().ingestion_arn
-    assert len(client("stepfunctions").list_executions(stateMachineArn=arn)["executions"]) == 1
+    assert len(CLIENTS("stepfunctions").list_executions(stateMachineArn=arn)["executions"]) == 1
 
 
 def test_ingest_answers_with_what_became_of_the_upload(world: World) -> None:
     upload = world.upload("landing/weather/2013-01.csv", GOOD)
     answer = ingest.handler({"upload": upload.model_dump()}, Context())
     assert (answer["status"], answer["rows_out"], answer["code_version"]) == ("INGESTED", 1, "abc")
-    assert answer["commit"] == Versions(LAKE, REGISTRY).dataset("sources/weather").resolve()
+    assert answer["commit"] == Versions(LAKE, Table(REGISTRY, CLIENTS), CLIENTS).dataset("sources/weather").resolve()
     assert json.loads(json.dumps(answer)) == answer
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from headwater.handlers.lake import sweep as function
 from headwater.lake.sweep import GRACE, WINDOW, Sweep
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
+from headwater.storage.table import Table
 from tests.unit.handlers.lake.test_lake_handlers import GOOD
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.test_ingestion import GOOD as READINGS
@@ -20,7 +21,7 @@ from tests.unit.lake.world import LAKE, REGISTRY, World
 def arn(world: World) -> str:
     definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
     role = "arn:aws:iam::123456789012:role/machine"
-    made = client("stepfunctions").create_state_machine(name="ingestion", definition=definition, roleArn=role)
+    made = CLIENTS("stepfunctions").create_state_machine(name="ingestion", definition=definition, roleArn=role)
     return str(made["stateMachineArn"])
 
 
@@ -30,16 +31,16 @@ def later(by: timedelta = GRACE) -> datetime:
 
 
 def runs(arn: str) -> list[str]:
-    return [run["name"] for run in client("stepfunctions").list_executions(stateMachineArn=arn)["executions"]]
+    return [run["name"] for run in CLIENTS("stepfunctions").list_executions(stateMachineArn=arn)["executions"]]
 
 
 def test_an_upload_without_a_run_is_started_once(world: World, arn: str) -> None:
     upload = world.upload("landing/weather/2013-01.csv", GOOD)
-    sweep = Sweep(LAKE, REGISTRY, arn)
+    sweep = Sweep(LAKE, Table(REGISTRY, CLIENTS), arn, CLIENTS)
     assert [found.id for found in sweep.sweep(later())] == [upload.id] == runs(arn)
     sweep.sweep(later())
     assert runs(arn) == [upload.id]
-    given = client("stepfunctions").describe_execution(
+    given = CLIENTS("stepfunctions").describe_execution(
         executionArn=f"{arn.replace(':stateMachine:', ':execution:')}:{upload.id}"
     )["input"]
     assert json.loads(given)["upload"] == {**upload.model_dump(), "sequencer": "0"}
@@ -47,23 +48,23 @@ def test_an_upload_without_a_run_is_started_once(world: World, arn: str) -> None
 
 def test_what_was_ingested_or_refused_is_left_alone(world: World, arn: str) -> None:
     world.lake().ingest(world.upload("landing/readings/one.csv", READINGS))
-    assert Sweep(LAKE, REGISTRY, arn).sweep(later()) == []
+    assert Sweep(LAKE, Table(REGISTRY, CLIENTS), arn, CLIENTS).sweep(later()) == []
     assert runs(arn) == []
 
 
 def test_only_the_newest_version_of_a_file_is_started(world: World, arn: str) -> None:
     world.upload("landing/weather/2013-01.csv", GOOD)
     newest = world.upload("landing/weather/2013-01.csv", GOOD + GOOD.splitlines()[1] + "\n")
-    client("s3").put_object(Bucket=LAKE, Key="landing/weather/", Body=b"")  # the console's folder
-    client("s3").put_object(Bucket=LAKE, Key="curated/weather/other.csv", Body=b"1")
+    CLIENTS("s3").put_object(Bucket=LAKE, Key="landing/weather/", Body=b"")  # the console's folder
+    CLIENTS("s3").put_object(Bucket=LAKE, Key="curated/weather/other.csv", Body=b"1")
     gone = world.upload("landing/weather/gone.csv", GOOD)
-    client("s3").delete_object(Bucket=LAKE, Key=gone.key)
-    assert [found.id for found in Sweep(LAKE, REGISTRY, arn).sweep(later())] == [newest.id]
+    CLIENTS("s3").delete_object(Bucket=LAKE, Key=gone.key)
+    assert [found.id for found in Sweep(LAKE, Table(REGISTRY, CLIENTS), arn, CLIENTS).sweep(later())] == [newest.id]
 
 
 def test_a_young_upload_is_left_to_its_event_and_an_old_one_to_a_sweep_of_all(world: World, arn: str) -> None:
     world.upload("landing/weather/2013-01.csv", GOOD)
-    sweep = Sweep(LAKE, REGISTRY, arn)
+    sweep = Sweep(LAKE, Table(REGISTRY, CLIENTS), arn, CLIENTS)
     assert sweep.sweep(datetime.now(UTC)) == []
     assert sweep.sweep(later(WINDOW + GRACE)) == []
     assert len(sweep.sweep(later(WINDOW + GRACE), everything=True)) == 1

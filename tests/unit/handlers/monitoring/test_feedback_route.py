@@ -14,7 +14,7 @@ from headwater.handlers.monitoring import feedback
 from headwater.monitoring.feedback.store import FeedbackStore
 from headwater.routes import FEEDBACK
 from headwater.serving.feedback.tokens import Signer
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.signing import KeyStore
 from headwater.storage.table import Table
 from tests.contract import held
@@ -39,7 +39,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def token(asked: datetime | None = None) -> str:
     at = asked or datetime.now(UTC)
-    return Signer(KeyStore(KEY), timedelta(days=30)).tokens("delays", ID.partition(".")[0], at, 1)[0]
+    return Signer(KeyStore(KEY, CLIENTS), timedelta(days=30)).tokens("delays", ID.partition(".")[0], at, 1)[0]
 
 
 def ask(event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -55,9 +55,9 @@ def test_feedback_is_kept_and_sending_it_again_is_answered_the_same() -> None:
     assert ask(event) == (status, answer)
     assert datetime.fromisoformat(answer["received_at"]).tzinfo is not None
     assert "T" in answer["received_at"]
-    place = FeedbackStore(Table(TABLE)).place(ID)
+    place = FeedbackStore(Table(TABLE, CLIENTS)).place(ID)
     assert place is not None
-    (kept,) = FeedbackStore(Table(TABLE)).of_prediction(*place, ID)
+    (kept,) = FeedbackStore(Table(TABLE, CLIENTS)).of_prediction(*place, ID)
     assert (kept.model, kept.corrected, kept.author) == ("delays", 12.5, "ann")
 
 
@@ -80,14 +80,14 @@ def test_what_is_refused_has_a_reason_and_leaves_nothing(body: Any, status: int,
     # nyay-setu #878: a feedback endpoint took any text of any length from anybody.
     found, answer = ask(post(PATH, body))
     assert (found, answer["reason"]) == (status, reason)
-    assert client("dynamodb").scan(TableName=TABLE)["Count"] == 0
+    assert CLIENTS("dynamodb").scan(TableName=TABLE)["Count"] == 0
 
 
 def test_without_a_key_no_token_is_genuine_and_none_is_made() -> None:
     made = token()
-    client("ssm").delete_parameter(Name=KEY)
+    CLIENTS("ssm").delete_parameter(Name=KEY)
     assert ask(post(PATH, {"token": made, "verdict": "right"}))[0] == 403
-    assert client("ssm").describe_parameters()["Parameters"] == []
+    assert CLIENTS("ssm").describe_parameters()["Parameters"] == []
 
 
 def test_expired_tokens_and_those_of_other_predictions_are_refused_alike() -> None:
@@ -118,14 +118,14 @@ def test_reading_the_route_records_nothing() -> None:
         event = post(PATH, {"token": token(), "verdict": "right"})
         event["requestContext"]["http"]["method"] = method
         assert feedback.handler(event, Context())["statusCode"] == 403  # type: ignore[arg-type]
-    assert client("dynamodb").scan(TableName=TABLE)["Count"] == 0
+    assert CLIENTS("dynamodb").scan(TableName=TABLE)["Count"] == 0
 
 
 def test_neither_comments_nor_authors_nor_tokens_nor_keys_are_logged(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     made = token()
-    secret = json.loads(client("ssm").get_parameter(Name=KEY, WithDecryption=True)["Parameter"]["Value"])["key"]
+    secret = json.loads(CLIENTS("ssm").get_parameter(Name=KEY, WithDecryption=True)["Parameter"]["Value"])["key"]
     body = {
         "token": made,
         "verdict": "right",
@@ -144,7 +144,7 @@ def test_neither_comments_nor_authors_nor_tokens_nor_keys_are_logged(
 
 
 def test_an_unexpected_failure_says_nothing_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    client("dynamodb").delete_table(TableName=TABLE)
+    CLIENTS("dynamodb").delete_table(TableName=TABLE)
     status, answer = ask(post(PATH, {"token": token(), "verdict": "right"}))
     assert (status, answer["reason"]) == (500, "InternalError")
     assert "Table" not in answer["message"]

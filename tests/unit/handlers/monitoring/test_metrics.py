@@ -12,6 +12,7 @@ from headwater.handlers.monitoring import metrics
 from headwater.monitoring.dashboards.openmetrics import OPENMETRICS, TEXT, exposition
 from headwater.monitoring.dashboards.tokens import ScrapeTokens
 from headwater.routes import METRICS, SCRAPE, Route
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.contract import held
 from tests.unit.lake.invocation import Context
@@ -23,7 +24,7 @@ from tests.unit.monitoring.statuses import keep, status, unknown
 def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
     with new_world(monkeypatch):
         metrics.services.cache_clear()  # type: ignore[attr-defined]
-        made = Table(REGISTRY)
+        made = Table(REGISTRY, CLIENTS)
         keep(made, [status(), unknown()])
         yield made
     metrics.services.cache_clear()  # type: ignore[attr-defined]

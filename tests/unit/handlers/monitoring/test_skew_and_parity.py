@@ -13,7 +13,7 @@ from headwater.handlers.features import materialise
 from headwater.handlers.lake import ingest
 from headwater.handlers.monitoring import parity, skew
 from headwater.monitoring.skew import LEAST
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.unit.features.shop import NOW, fill
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.world import FEATURES, World
@@ -40,7 +40,7 @@ def test_parity_counts_what_differs_and_logs_each_value(
     # What is said of Newark is said of Kennedy too.
     items = world.online()
     (kennedy,), (newark,) = ([key for key in items if place in key] for place in ("JFK", "EWR"))
-    client("dynamodb").put_item(TableName=FEATURES, Item={**items[newark], "pk": {"S": kennedy}})
+    CLIENTS("dynamodb").put_item(TableName=FEATURES, Item={**items[newark], "pk": {"S": kennedy}})
     capsys.readouterr()
     parity.handler({}, Context())
     lines = capsys.readouterr().out.splitlines()
@@ -63,7 +63,7 @@ def test_a_skewed_day_is_counted_and_logged_and_a_day_without_predictions_is_not
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fill(world)
-    client("s3").create_bucket(Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    CLIENTS("s3").create_bucket(Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     monkeypatch.setenv("HEADWATER_PREDICTIONS_BUCKET", "predictions")
     monkeypatch.setenv("HEADWATER_ALARMING_SHARE", "0.1")
     skew.services.cache_clear()  # type: ignore[attr-defined]
@@ -83,7 +83,7 @@ def test_a_skewed_day_is_counted_and_logged_and_a_day_without_predictions_is_not
     # Too few to tell.
     assert measured()[1] == []
     log("r-6", dict.fromkeys([f"nowhere-{place}" for place in range(LEAST - 6)]))
-    client("s3").put_object(Bucket="predictions", Key="gone/date=2013-01-01/r-1.json", Body=json.dumps(
+    CLIENTS("s3").put_object(Bucket="predictions", Key="gone/date=2013-01-01/r-1.json", Body=json.dumps(
         {"features_from": "online", "version": 1}
     ))  # fmt: skip
     done, values = measured()

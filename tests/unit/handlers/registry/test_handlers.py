@@ -12,7 +12,7 @@ from headwater.handlers.registry import promote, register
 from headwater.registry.errors import AliasMoved, ArtifactInvalid, ArtifactNotFound, ChampionMoved, LeakSuspected
 from headwater.registry.service import Registry
 from headwater.registry.types import LeakWarning
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
@@ -34,7 +34,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
         make_cloud("lake")
         register.service.cache_clear()  # type: ignore[attr-defined]
         promote.registry.cache_clear()  # type: ignore[attr-defined]
-        yield Registry(Table(TABLE), pause=lambda _: None)
+        yield Registry(Table(TABLE, CLIENTS), pause=lambda _: None)
 
 
 def test_a_run_is_registered_once_however_often_the_task_runs(registry: Registry) -> None:
@@ -70,7 +70,7 @@ def test_a_registration_that_dies_between_commit_version_and_tag_is_made_good(
             raise Dead
 
     leave_run()
-    client("dynamodb").meta.events.register(f"after-call.dynamodb.{operation}", die)
+    CLIENTS("dynamodb").meta.events.register(f"after-call.dynamodb.{operation}", die)
     event = {"model": "delays", "run_id": "run-1"}
     with pytest.raises(Dead):
         register.handler(event, CONTEXT)  # type: ignore[arg-type]
@@ -92,7 +92,7 @@ def test_each_version_s_commit_holds_its_own_files_and_no_others(registry: Regis
 
 
 def models() -> Dataset:
-    return Versions("lake", TABLE).dataset("models/delays")
+    return Versions("lake", Table(TABLE, CLIENTS), CLIENTS).dataset("models/delays")
 
 
 def test_a_rejected_candidate_is_an_outcome_and_not_a_failure(registry: Registry) -> None:

@@ -13,6 +13,7 @@ from headwater.handlers.retraining import decide
 from headwater.retraining.service import Policies
 from headwater.retraining.store import Trainings
 from headwater.retraining.types import Phase
+from headwater.storage.environment import CLIENTS
 from headwater.training.store import RunFiles
 from headwater.training.types import DATA_VERSION_FILE
 from tests.unit.handlers.serving.cases import Context
@@ -29,7 +30,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         make_artifacts()
         training = make_machine("training")
         made = World()
-        trainings = Trainings(training.arn, BUCKET)
+        trainings = Trainings(training.arn, BUCKET, CLIENTS)
         made.policies = Policies(made.catalog, made.store, trainings, made.read, SIZE, pause=lambda _: None)
         monkeypatch.setattr(decide, "policies", lambda: made.policies)
         yield made
@@ -53,7 +54,7 @@ def test_a_question_starts_one_training_on_pinned_data(world: World) -> None:
     (execution,) = machine().executions
     given = json.loads(execution.execution_input)
     assert (given["model"], given["reason"], given["tick"]) == (NAME, "schedule", {"schedule": "s"})
-    assert RunFiles(BUCKET, NAME, "run-a").get(DATA_VERSION_FILE) is not None
+    assert RunFiles(BUCKET, NAME, "run-a", CLIENTS).get(DATA_VERSION_FILE) is not None
 
 
 def test_the_end_of_a_training_is_followed_and_rejections_keep_their_reasons(world: World) -> None:

@@ -14,6 +14,7 @@ from headwater.handlers.schedules import wake
 from headwater.retraining.store import Trainings
 from headwater.schedules.store import Ledger
 from headwater.schedules.types import Definition, TickRecord, Work
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from headwater.training.stopping import Stop
 from headwater.training.store import RunFiles
@@ -38,7 +39,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         )
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
-        answer_in_process(monkeypatch, Trainings(made.arn, BUCKET))
+        answer_in_process(monkeypatch, Trainings(made.arn, BUCKET, CLIENTS))
         wake.scheduler.cache_clear()  # type: ignore[attr-defined]
         yield made
 
@@ -61,7 +62,7 @@ def told_of(execution: Any, status: str) -> dict[str, Any]:
 
 
 def ticks() -> list[TickRecord]:
-    return list(Ledger(Table(TABLE)).ticks(NAME))
+    return list(Ledger(Table(TABLE, CLIENTS)).ticks(NAME))
 
 
 def test_a_wake_starts_one_training_however_often_it_comes(machine: Any) -> None:
@@ -120,7 +121,7 @@ def test_a_training_is_replaced_and_registers_nothing(machine: Any) -> None:
     handle(NEXT + DAY)
     first, second = machine.executions
     assert (first.status, second.status) == ("ABORTED", "RUNNING")
-    stopped = RunFiles(BUCKET, "delays", first.name).get_value("stopped.json", Stop)
+    stopped = RunFiles(BUCKET, "delays", first.name, CLIENTS).get_value("stopped.json", Stop)
     assert stopped is not None
     assert str(stopped).startswith("stopped by its schedule: replaced by the tick of")
 

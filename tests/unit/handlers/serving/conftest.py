@@ -6,6 +6,7 @@ import pytest
 
 from headwater.handlers.serving import predict, stage
 from headwater.registry.service import Registry
+from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 from tests.unit.registry.cases import TABLE, mocked_aws
 from tests.unit.serving.cases import make_cloud
@@ -32,4 +33,4 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
         make_cloud()
         for once in (predict.services, stage.staging):
             once.cache_clear()  # type: ignore[attr-defined]
-        yield Registry(Table(TABLE), pause=lambda _: None)
+        yield Registry(Table(TABLE, CLIENTS), pause=lambda _: None)

@@ -12,7 +12,7 @@ import pytest
 from headwater.handlers.serving import predict
 from headwater.registry.service import Registry
 from headwater.serving.feedback.tokens import Verifier
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from headwater.storage.signing import KeyStore
 from tests.unit.handlers.serving.cases import Context, post
 from tests.unit.handlers.serving.test_predict import B6, PATH, ask, logged, metrics
@@ -48,7 +48,7 @@ def test_each_prediction_gets_a_token_of_its_own_that_verifies(
     status, answer = ask(post(PATH, {**TWO, "feedback": True}), "r-1")
     assert status == 200
     tokens = [prediction["feedback_token"] for prediction in answer["predictions"]]
-    verifier = Verifier(KeyStore(KEY))
+    verifier = Verifier(KeyStore(KEY, CLIENTS))
     for number, token in enumerate(tokens):
         held = verifier.verify(token, f"r-1.{number}")
         assert held is not None
@@ -68,7 +68,7 @@ def test_without_the_flag_the_answer_is_byte_by_byte_what_it_was(
         number = json.dumps(json.loads(answer["body"])["predictions"][0]["probability"])
         assert answer["body"] == BEFORE % number
     # Nobody made a key, or asked for one.
-    assert client("ssm").describe_parameters()["Parameters"] == []
+    assert CLIENTS("ssm").describe_parameters()["Parameters"] == []
     assert predict.signer.cache_info().currsize == 0
     assert metrics(capsys.readouterr().out, "FeedbackAsked") == []
 
@@ -95,7 +95,7 @@ def test_a_key_that_can_not_be_had_costs_the_tokens_and_not_the_predictions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def denied(*_: Any, **__: Any) -> None:
-        raise client("ssm").exceptions.ClientError(
+        raise CLIENTS("ssm").exceptions.ClientError(
             {"Error": {"Code": "AccessDeniedException", "Message": ""}}, "GetParameter"
         )
 

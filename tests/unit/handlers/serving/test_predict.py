@@ -11,7 +11,7 @@ import pytest
 
 from headwater.handlers.serving import predict
 from headwater.registry.service import Registry
-from headwater.storage.clients import client
+from headwater.storage.environment import CLIENTS
 from tests.contract import DOCUMENT, held
 from tests.unit.handlers.serving.cases import Context, get, post
 from tests.unit.serving.cases import leave_run, online, trained
@@ -36,8 +36,8 @@ def ask(event: dict[str, Any], request_id: str = "request-1") -> tuple[int, dict
 
 def logged() -> list[dict[str, Any]]:
     """The prediction log's objects."""
-    keys = [entry["Key"] for entry in client("s3").list_objects_v2(Bucket="predictions").get("Contents", [])]
-    return [json.loads(client("s3").get_object(Bucket="predictions", Key=key)["Body"].read()) for key in keys]
+    keys = [entry["Key"] for entry in CLIENTS("s3").list_objects_v2(Bucket="predictions").get("Contents", [])]
+    return [json.loads(CLIENTS("s3").get_object(Bucket="predictions", Key=key)["Body"].read()) for key in keys]
 
 
 def metrics(printed: str, name: str) -> list[dict[str, Any]]:
@@ -49,7 +49,7 @@ def metrics(printed: str, name: str) -> list[dict[str, Any]]:
 def put_online(carrier: str, event_time: datetime, rate_6h: float) -> None:
     key, values = online(carrier, event_time, rate_6h=rate_6h)
     item = {name: {"B": value} for name, value in values.items()}
-    client("dynamodb").put_item(TableName="features", Item={"pk": {"S": key}, **item})
+    CLIENTS("dynamodb").put_item(TableName="features", Item={"pk": {"S": key}, **item})
 
 
 def test_a_prediction_comes_with_what_made_it_and_is_logged(
@@ -200,7 +200,7 @@ def test_an_unexpected_error_is_a_500_without_internals_and_its_stack_is_logged(
     serving: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
     item = {"pk": "MODEL#delays", "sk": "VERSION#00000001", "document": '{"secret": 1}'}
-    client("dynamodb").put_item(TableName="registry", Item={name: {"S": value} for name, value in item.items()})
+    CLIENTS("dynamodb").put_item(TableName="registry", Item={name: {"S": value} for name, value in item.items()})
     status, answer = ask(post(PATH, B6))
     assert (status, answer["reason"], answer["request_id"]) == (500, "InternalError", "request-1")
     assert "secret" not in json.dumps(answer)
@@ -211,7 +211,7 @@ def test_an_unexpected_error_is_a_500_without_internals_and_its_stack_is_logged(
 def test_a_prediction_log_that_fails_is_counted_and_breaks_no_prediction(
     serving: Registry, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    client("s3").delete_bucket(Bucket="predictions")
+    CLIENTS("s3").delete_bucket(Bucket="predictions")
     assert ask(post(PATH, B6))[0] == 200
     assert metrics(capsys.readouterr().out, "PredictionLogFailures")
     assert "the prediction log failed" in caplog.text
@@ -222,7 +222,7 @@ def test_a_registry_that_is_down_is_a_503_when_cold_and_served_from_memory_when_
     serving: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ask(post(PATH, B6, alias="production"))[0] == 200
-    client("dynamodb").delete_table(TableName="registry")
+    CLIENTS("dynamodb").delete_table(TableName="registry")
     status, answer = ask(post(PATH, {**B6, "features": [{}]}))
     assert (status, answer["version"]) == (200, 1)
     assert metrics(capsys.readouterr().out, "StaleAliases")

@@ -11,7 +11,7 @@ import pytest
 from headwater.handlers.serving import predict, stage
 from headwater.registry.service import Registry
 from headwater.serving.errors import GoldenMismatch
-from headwater.storage.clients import client
+from headwater.storage.clients import Clients
 from tests.unit.handlers.serving.cases import Context
 from tests.unit.serving.cases import leave_run
 
@@ -31,11 +31,14 @@ class Lambda:
 @pytest.fixture
 def deployed(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Lambda:
     function = Lambda()
-    # moto runs a function only in Docker; the real invocation is an integration test of the local cloud.
-    real = client
-    monkeypatch.setattr(
-        "headwater.serving.store.client", lambda service: function if service == "lambda" else real(service)
-    )
+
+    class WithFunction(Clients):
+        """moto runs a function only in Docker; the real invocation is an integration test of the local cloud."""
+
+        def __call__(self, service: str) -> Any:
+            return function if service == "lambda" else super().__call__(service)
+
+    monkeypatch.setattr(stage, "CLIENTS", WithFunction())
     return function
 
 

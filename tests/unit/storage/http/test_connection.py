@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConn
 from botocore.session import Session
 from localcloud.http_api.sigv4 import SignedRequest, verify
 
-from headwater.storage.clients import Clients, client, error_code, new_session
+from headwater.storage.clients import Clients, error_code, new_session
+from headwater.storage.environment import CLIENTS
 from headwater.storage.http.connection import Connection, connection
 from tests.unit.registry.cases import mocked_aws
 
@@ -80,7 +81,7 @@ def _cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_cloud")
 def test_any_key_that_s3_takes_is_written_and_read() -> None:
-    s3, wire = client("s3"), connection("s3")
+    s3, wire = CLIENTS("s3"), connection("s3", CLIENTS)
     s3.create_bucket(Bucket="lake")
     for number, key in enumerate(ODD_KEYS):
         wire.request("PutObject", "PUT", "lake", key, body=b"%d" % number, headers={"content-type": "text/plain"})
@@ -88,12 +89,12 @@ def test_any_key_that_s3_takes_is_written_and_read() -> None:
     for number, key in enumerate(ODD_KEYS):
         answer = wire.request("GetObject", "GET", "lake", key)
         assert (answer.body, answer.headers["content-type"]) == (b"%d" % number, "text/plain")
-    assert wire is connection("s3")
+    assert wire is connection("s3", CLIENTS)
 
 
 @pytest.mark.usefixtures("_cloud")
 def test_dynamodb_answers_in_json_and_refuses_with_its_own_errors() -> None:
-    wire = connection("dynamodb")
+    wire = connection("dynamodb", CLIENTS)
     key = [{"AttributeName": "id", "KeyType": "HASH"}]
     described = wire.call("CreateTable", {
         "TableName": "t", "KeySchema": key, "BillingMode": "PAY_PER_REQUEST",
@@ -104,10 +105,10 @@ def test_dynamodb_answers_in_json_and_refuses_with_its_own_errors() -> None:
     found = wire.call("BatchGetItem", {"RequestItems": {"t": {"Keys": [{"id": {"S": "1"}}, {"id": {"S": "2"}}]}}})
     assert found["Responses"] == {"t": [{"id": {"S": "1"}, "n": {"N": "2.50"}}]}
     refused = {"TableName": "t", "Item": {"id": {"S": "1"}}, "ConditionExpression": "attribute_not_exists(id)"}
-    with pytest.raises(client("dynamodb").exceptions.ConditionalCheckFailedException) as caught:
+    with pytest.raises(CLIENTS("dynamodb").exceptions.ConditionalCheckFailedException) as caught:
         wire.call("PutItem", refused)
     with pytest.raises(ClientError) as theirs:
-        client("dynamodb").put_item(**refused)
+        CLIENTS("dynamodb").put_item(**refused)
     assert str(caught.value) == str(theirs.value)
     writes = [{"Put": refused}]
     with pytest.raises(ClientError) as caught:
@@ -117,7 +118,7 @@ def test_dynamodb_answers_in_json_and_refuses_with_its_own_errors() -> None:
 
 @pytest.mark.usefixtures("_cloud")
 def test_s3_refuses_with_its_own_codes() -> None:
-    s3, wire = client("s3"), connection("s3")
+    s3, wire = CLIENTS("s3"), connection("s3", CLIENTS)
     s3.create_bucket(Bucket="lake")
     for operation, method, call in (("GetObject", "GET", s3.get_object), ("HeadObject", "HEAD", s3.head_object)):
         with pytest.raises(ClientError) as ours:
