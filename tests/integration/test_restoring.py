@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from headwater.history.restore import lost_data, plan
 from headwater.history.service import UpdateHistory
 from headwater.history.store import GraphStore, HistoryTable, Holdings, StateBucket
 from headwater.history.types import StackName, Update
-from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
 
 TABLE, ARTIFACTS = "restore-tests", "restore-tests-artifacts"
@@ -77,11 +77,11 @@ def prepared(program: Any, history: UpdateHistory) -> tuple[Any, Update]:
     history.sync()
     of = StackName(project=program.name, stack="local")
     first, latest = history.updates(of)[0], history.updates(of)[-1]
-    return plan(first, history.graph(latest), history.graph(first), Holdings(CLIENTS).of), first
+    return plan(first, history.graph(latest), history.graph(first), Holdings(clients_of(program.environment)).of), first
 
 
-def judge(resources: Any, how: str) -> list[str]:
-    return lost_data(resources, how, Holdings(CLIENTS).of)
+def judging(program: Any) -> Callable[[Any, str], list[str]]:
+    return partial(lost_data, holds=Holdings(clients_of(program.environment)).of)
 
 
 def test_what_an_update_left_is_brought_back_and_the_checkout_is_not_touched(
@@ -98,7 +98,7 @@ def test_what_an_update_left_is_brought_back_and_the_checkout_is_not_touched(
     assert wanted.difference.changed[0].properties[0].path == "delaySeconds"
     assert check_commit(wanted, program.root) == wanted
     head, source = git(program, "rev-parse", "HEAD"), (program.root / "infra" / "__main__.py").read_text()
-    done = restore_locally(wanted, program.root, "local", program.environment, judge, lambda: None)
+    done = restore_locally(wanted, program.root, "local", program.environment, judging(program), lambda: None)
     assert done["update"] == 1
     url = cloud.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
     found = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["DelaySeconds"])
@@ -127,7 +127,7 @@ def test_nothing_is_done_where_data_would_be_lost(program, history, cloud: Cloud
     # What the history doesn't know of, the preview finds: it is judged too, before anything is done.
     blind = wanted.model_copy(update={"refusals": (), "difference": None})
     with pytest.raises(RestoreRefused, match=f"the bucket {name} would be deleted"):
-        restore_locally(blind, program.root, "local", program.environment, judge, lambda: None)
+        restore_locally(blind, program.root, "local", program.environment, judging(program), lambda: None)
     assert cloud.client("s3").get_object(Bucket=name, Key="a")["Body"].read() == b"a"
 
 

@@ -248,7 +248,7 @@ _parsing = threading.Lock()
 
 @cache
 def _clients(source: bytes) -> tuple[tuple[int, str], ...]:
-    """The lines that ask for the client of a service, as ``clients("s3")`` does; most sources are in several bundles."""
+    """The lines that ask for a service's client, as ``clients("s3")`` does; most sources are in several bundles."""
     found = []
     if not _ASKING.search(source):
         return ()

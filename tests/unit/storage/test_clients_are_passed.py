@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 CALLERS = {"storage", "client", "demo", "infra"}
-"""Packages that call AWS wherever they like: how it is called, who asks for a stack as a user does, and who deploys one."""
+"""Packages that call AWS wherever they like: they say how it is called, or do what a user or a deployment does."""
 
 
 def asked_for(file: Path) -> Iterator[int]:
