@@ -11,6 +11,9 @@ from headwater.images.store import Builder, Repository
 from headwater.images.types import Build, BuildRequest
 from headwater.storage.clients import Clients
 
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
+"""Seconds between two looks at a build."""
+
 
 class Images:
     """Images of one repository, built by one project.
@@ -23,7 +26,7 @@ class Images:
         The CodeBuild project's name.
     clients : Clients
     pause : callable
-        Waits between two looks at a running build.
+        Called with seconds between two looks at a running build: soon at first, as nothing may be left to build.
     clock : callable
         Monotonic seconds.
     """
@@ -34,7 +37,7 @@ class Images:
         project: str,
         clients: Clients,
         *,
-        pause: Callable[[], None] = lambda: time.sleep(2),
+        pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._uri = repository_uri
@@ -70,13 +73,15 @@ class Images:
             return f"{self._uri}@{digest}"
         until = self._clock() + within.total_seconds()
         build = self._builder.find_running(request.tag) or self._builder.start(request)
+        seconds = _FIRST_PAUSE
         while build.is_running:
             if self._clock() >= until:
                 raise BuildUnfinished(
                     f"image build {build.id} still runs ({build.phase}) after {within}",
                     next_steps=["pulumi up again: it waits for the same build", f"its output: {build.logs}"],
                 )
-            self._pause()
+            self._pause(seconds)
+            seconds = min(2 * seconds, _LONGEST_PAUSE)
             build = self._builder.read(build.id)
         return f"{self._uri}@{self._digest(request, build)}"
 

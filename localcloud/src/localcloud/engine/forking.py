@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 _HOST = Path(__file__).with_name("host.py")
@@ -23,11 +24,7 @@ _HOST = Path(__file__).with_name("host.py")
 
 def main(address: str) -> None:
     """Serve until this process is killed; returns in the forks that are to run a program."""
-    import pulumi.runtime
-
-    with suppress(ImportError):  # programs are in AWS's words mostly, but it is for them to say
-        pass
-    del pulumi
+    import_module("pulumi.runtime")
     gc.freeze()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
