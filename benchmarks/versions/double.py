@@ -280,9 +280,18 @@ class Registry(Table):
     def get(self, pk: str, sk: str) -> dict[str, Any] | None:
         return self._items.get((pk, sk))
 
-    def _query(self, pk: str, prefix: str, *, newest_first: bool, page_size: int) -> Iterator[dict[str, Any]]:  # noqa: ARG002
-        found = sorted(key for key in self._items if key[0] == pk and key[1].startswith(prefix))
-        return (self._items[key] for key in (reversed(found) if newest_first else found))
+    def _query(
+        self,
+        condition: str,  # noqa: ARG002
+        values: Mapping[str, str],
+        *,
+        newest_first: bool = False,
+        page_size: int,  # noqa: ARG002
+    ) -> Iterator[dict[str, Any]]:
+        pk, prefix = values[":pk"], values.get(":prefix", "")
+        first, last = values.get(":first", ""), values.get(":last", "\U0010ffff")
+        keys = (key for key in self._items if key[0] == pk and key[1].startswith(prefix) and first <= key[1] <= last)
+        return (self._items[key] for key in sorted(keys, reverse=newest_first))
 
     def put(self, item: Mapping[str, Any], *, only_if: str = "", **_: Any) -> dict[str, Any]:
         return {"item": dict(item), "absent": only_if == "attribute_not_exists(pk)"}
