@@ -8,35 +8,37 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headwater.client.alarms.service import Alarms
-from headwater.client.collectors import Collectors
 from headwater.client.connection import Connection
 from headwater.client.description import Description
-from headwater.client.features.service import Features
-from headwater.client.feedback import Feedback
-from headwater.client.infrastructure import Infrastructure
-from headwater.client.ingestions import Ingestions, SentFile, upload
-from headwater.client.labels import Labels
-from headwater.client.lineage.service import Lineage
-from headwater.client.logs import Logs
-from headwater.client.models import Models
-from headwater.client.monitor import Monitor
-from headwater.client.prediction_log import LoggedPredictions
-from headwater.client.predictions import Predictions, predict
-from headwater.client.retraining import Retraining
-from headwater.client.runs import Run, Runs, train
-from headwater.client.schedules import Schedules
-from headwater.client.sources import Sources
 from headwater.storage.clients import Clients
-from headwater.versions.service import Versions
 
 if TYPE_CHECKING:
+    from headwater.client.alarms.service import Alarms
+    from headwater.client.collectors import Collectors
+    from headwater.client.features.service import Features
+    from headwater.client.feedback import Feedback
+    from headwater.client.infrastructure import Infrastructure
+    from headwater.client.ingestions import Ingestions, SentFile
+    from headwater.client.labels import Labels
+    from headwater.client.lineage.service import Lineage
+    from headwater.client.logs import Logs
+    from headwater.client.models import Models
+    from headwater.client.monitor import Monitor
+    from headwater.client.prediction_log import LoggedPredictions
+    from headwater.client.predictions import Predictions
+    from headwater.client.retraining import Retraining
+    from headwater.client.runs import Run, Runs
+    from headwater.client.schedules import Schedules
+    from headwater.client.sources import Sources
     from headwater.client.verification import Report
     from headwater.client.verification.runner import Follow
+    from headwater.versions.service import Versions
 
 
 class Stack:
     """A deployed stack; made by `headwater.connect`. Safe to share among threads.
+
+    Its groups of verbs are imported when they are first asked for: a command needs one of them.
 
     Parameters
     ----------
@@ -51,68 +53,125 @@ class Stack:
         The stack's name, version, products and resources.
     clients : Clients
         The AWS clients for this stack: ``stack.clients("s3")``.
-    ingestions : Ingestions
-        Ingestions of uploaded files: list, show, wait, quarantine.
-    sources : Sources
-        Sources: list, show, reingest, wait.
-    data : Versions
-        Data version control: datasets, their commits, branches and tags, and gc.
-    features : Features
-        Feature views: list, show, lineage, stats, diff, search; online, historical; ingest, materialise; parity, skew.
-    runs : Runs
-        Training runs: list, get, watch, stop.
-    models : Models
-        Registered models: list, show, serving, promote, rollback, training_set.
-    schedules : Schedules
-        Schedules: list, next, history, pause, resume, run, backfill.
-    collectors : Collectors
-        Collectors: list, show, history, run, wait, reset.
-    retraining : Retraining
-        Retraining policies: status, why, run, pause, resume, policy.
-    alarms : Alarms
-        Alarms: list, show, ack, unack, snooze, close, mute, unmute, mutes, beat, heartbeats, route, test, send,
-        replay.
-    logs : Logs
-        Logs of functions, tasks and machines: groups, read.
-    infra : Infrastructure
-        The infrastructure's history: history, show, diff, at, sync, restore_plan.
-    feedback : Feedback
-        What end users say of predictions: list, show, summary, send, rotate_key.
-    monitor : Monitor
-        Watching models: statuses, status, drift, quality, segments, explain, replay.
-    labels : Labels
-        What really happened after predictions: add, upload, list, coverage, of.
-    lineage : Lineage
-        What was made from what: why, up, down, path, impact, diff, at, facts, search, sync, verify, rebuild.
     """
 
     def __init__(self, description: Description, clients: Clients) -> None:
         self.description, self.clients = description, clients
-        self._connection = connection = Connection(description, clients)
-        self.ingestions = Ingestions(connection)
-        self.sources = Sources(connection)
-        self.runs = Runs(connection)
-        self.models = Models(connection)
-        self.schedules = Schedules(connection)
-        self.collectors = Collectors(connection, self.schedules)
-        self.retraining = Retraining(connection)
-        self.alarms = Alarms(connection)
-        self.logs = Logs(connection)
-        self.infra = Infrastructure(connection)
-        self.lineage = Lineage(connection)
-        self.monitor = Monitor(connection)
-        self.feedback = Feedback(connection)
-        self.labels = Labels(connection)
+        self._connection = Connection(description, clients)
+
+    @cached_property
+    def ingestions(self) -> Ingestions:
+        """Ingestions of uploaded files: list, show, wait, quarantine."""
+        from headwater.client.ingestions import Ingestions
+
+        return Ingestions(self._connection)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Sources: list, show, reingest, wait."""
+        from headwater.client.sources import Sources
+
+        return Sources(self._connection)
 
     @cached_property
     def data(self) -> Versions:
-        """The datasets of the lake."""
+        """Data version control: datasets, their commits, branches and tags, and gc."""
+        from headwater.versions.service import Versions
+
         return Versions(self.description.lake_bucket, self._connection.table, self.clients)
 
     @cached_property
     def features(self) -> Features:
-        """The feature store."""
+        """Feature views: list, show, lineage, stats, diff, search; online, historical; ingest, materialise; parity,
+        skew."""
+        from headwater.client.features.service import Features
+
         return Features(self._connection)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Training runs: list, get, watch, stop."""
+        from headwater.client.runs import Runs
+
+        return Runs(self._connection)
+
+    @cached_property
+    def models(self) -> Models:
+        """Registered models: list, show, serving, promote, rollback, training_set."""
+        from headwater.client.models import Models
+
+        return Models(self._connection)
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """Schedules: list, next, history, pause, resume, run, backfill."""
+        from headwater.client.schedules import Schedules
+
+        return Schedules(self._connection)
+
+    @cached_property
+    def collectors(self) -> Collectors:
+        """Collectors: list, show, history, run, wait, reset."""
+        from headwater.client.collectors import Collectors
+
+        return Collectors(self._connection, self.schedules)
+
+    @cached_property
+    def retraining(self) -> Retraining:
+        """Retraining policies: status, why, run, pause, resume, policy."""
+        from headwater.client.retraining import Retraining
+
+        return Retraining(self._connection)
+
+    @cached_property
+    def alarms(self) -> Alarms:
+        """Alarms: list, show, ack, unack, snooze, close, mute, unmute, mutes, beat, heartbeats, route, test, send,
+        replay."""
+        from headwater.client.alarms.service import Alarms
+
+        return Alarms(self._connection)
+
+    @cached_property
+    def logs(self) -> Logs:
+        """Logs of functions, tasks and machines: groups, read."""
+        from headwater.client.logs import Logs
+
+        return Logs(self._connection)
+
+    @cached_property
+    def infra(self) -> Infrastructure:
+        """The infrastructure's history: history, show, diff, at, sync, restore_plan."""
+        from headwater.client.infrastructure import Infrastructure
+
+        return Infrastructure(self._connection)
+
+    @cached_property
+    def feedback(self) -> Feedback:
+        """What end users say of predictions: list, show, summary, send, rotate_key."""
+        from headwater.client.feedback import Feedback
+
+        return Feedback(self._connection)
+
+    @cached_property
+    def monitor(self) -> Monitor:
+        """Watching models: statuses, status, drift, quality, segments, explain, replay."""
+        from headwater.client.monitor import Monitor
+
+        return Monitor(self._connection)
+
+    @cached_property
+    def labels(self) -> Labels:
+        """What really happened after predictions: add, upload, list, coverage, of."""
+        from headwater.client.labels import Labels
+
+        return Labels(self._connection)
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """What was made from what: why, up, down, path, impact, diff, at, facts, search, sync, verify, rebuild."""
+        from headwater.client.lineage.service import Lineage
+
+        return Lineage(self._connection)
 
     def upload(self, source: str, path: str | Path, *, name: str | None = None) -> SentFile:
         """Upload a file to a source; its ingestion starts by itself.
@@ -133,6 +192,8 @@ class Stack:
         NotDeclared
             The stack has no such source.
         """
+        from headwater.client.ingestions import upload
+
         return upload(self._connection, source, Path(path), name)
 
     def train(self, model: str, *, reason: str = "by hand") -> Run:
@@ -150,6 +211,8 @@ class Stack:
         NotDeclared
             The stack has no such model.
         """
+        from headwater.client.runs import train
+
         return train(self._connection, model, reason)
 
     def predict(
@@ -195,6 +258,8 @@ class Stack:
         NotJson
             JSON can't hold a value; the message names the instance and the field.
         """
+        from headwater.client.predictions import predict
+
         return predict(
             self._connection.api,
             model,
@@ -237,6 +302,8 @@ class Stack:
         BadTarget
             DuckDB or pandas isn't installed.
         """
+        from headwater.client.prediction_log import LoggedPredictions
+
         return LoggedPredictions(self._connection, model, since, until, columns)
 
     def verify(self, *, keep: bool = False, follow: Follow | None = None) -> Report:
