@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -36,6 +36,8 @@ RECORD = "cloud.json"
 """The file with `Running`, beside that folder, while the cloud answers."""
 HEALTH, CLOCK, ADVANCE = "/_localcloud/health", "/_localcloud/clock", "/_localcloud/clock/advance"
 SNAPSHOT = "/_localcloud/snapshot"
+SETTLE_WITHIN = 120.0
+"""Seconds that a stop of the clock may wait for what was started, by default."""
 STATE_UNUSABLE = 3
 """The exit code of a server whose state can't be read; the last line of its log says why."""
 _LOG = "cloud.log"
@@ -82,6 +84,22 @@ class LocalCloudError(Exception):
 
 
 @dataclass(frozen=True)
+class Advanced:
+    """How far a move of the clock is, or how it ended."""
+
+    move: str
+    now: str
+    """The cloud's time (ISO 8601, UTC)."""
+    over: bool
+    halted: bool
+    failed: str
+    waits_for: list[dict[str, Any]]
+    """What the clock waits for at this stop: ``what`` and ``count``."""
+    passed: list[dict[str, Any]]
+    """What it didn't wait for, once it is over (`localcloud.settling.Settling.passed`)."""
+
+
+@dataclass(frozen=True)
 class Running:
     """A local cloud in the background."""
 
@@ -116,9 +134,45 @@ class Running:
         """The cloud's time (ISO 8601, UTC)."""
         return str(_get(self.endpoint + CLOCK)["now"])
 
-    def advance(self, by: timedelta) -> str:
-        """Move the cloud's clock forward; what falls due on the way has run when this returns the new time."""
-        return str(_get(self.endpoint + ADVANCE, {"seconds": by.total_seconds()})["now"])
+    def advance(
+        self,
+        by: timedelta,
+        *,
+        settle_within: float | None = SETTLE_WITHIN,
+        on_wait: Callable[[Advanced], None] = lambda _: None,
+    ) -> Advanced:
+        """Move the cloud's clock forward; what falls due on the way has run when this returns.
+
+        Parameters
+        ----------
+        by : timedelta
+            How far.
+        settle_within : float or None
+            Seconds that each stop may wait for what was started; None waits for nothing.
+        on_wait : callable
+            Called about twice a second with how far it is.
+
+        Raises
+        ------
+        OSError
+            The cloud doesn't answer, or the clock can't be moved like this.
+        KeyboardInterrupt
+            The clock has come to a stop where it was, at a moment between two stops or at one.
+        """
+        move = Advanced(
+            **_get(self.endpoint + ADVANCE, {"seconds": by.total_seconds(), "settle_within": settle_within})
+        )
+        try:
+            while not move.over:
+                on_wait(move)
+                move = Advanced(**_get(self.endpoint + ADVANCE, {"move": move.move}))
+        except BaseException:
+            while not move.over:
+                move = Advanced(**_get(self.endpoint + ADVANCE, {"move": move.move, "halt": True}))
+            raise
+        if move.failed:
+            raise OSError(move.failed)
+        return move
 
     def copy_state(self, to: Path) -> None:
         """Write what the cloud keeps to a new folder, as it is between two calls; raises `OSError` if that fails."""
