@@ -116,7 +116,8 @@ class Workflows:
     def going_on(self) -> list[Going]:
         """Executions that aren't over."""
         with self._lock:
-            running = list(self._running.values())
+            # One that was stopped while it waits for a callback has a thread that goes on waiting.
+            running = [it for it in self._running.values() if it.exec_status != ExecutionStatus.ABORTED]
         return [
             Going(f"execution of {it.state_machine.name}", it.exec_arn, self._waits.until(it.exec_arn))
             for it in running
