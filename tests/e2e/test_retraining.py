@@ -104,9 +104,9 @@ class Summer:
     def answered(self) -> Decision:
         """The policy's answer to the alarm, which goes off some minutes after the look."""
         self._cloud.advance(timedelta(minutes=10))
-        answer = self._found(lambda one: one.ask_id.startswith("alarm:"), "an answer to the alarm")
+        decisions = self.stack.retraining.why(MODEL, number=100)
         time.sleep(DEBOUNCE)
-        return answer
+        return next(one for one in decisions if one.ask_id.startswith("alarm:"))
 
     def decided(self) -> Decision:
         """The policy's newest decision, once it has looked by itself."""
@@ -125,7 +125,8 @@ class Summer:
         with pytest.raises(RetrainingRefused) as refused:
             self.stack.retraining.run(MODEL)
         schedule = f"retrain-{MODEL}"
-        tick = self._closed(schedule, self.stack.schedules.run(schedule).at)
+        at = self.stack.schedules.run(schedule).at
+        tick = wait_for(lambda: self._closed(schedule, at), what=f"the tick of {schedule} at {at}", timeout=PATIENCE)
         assert (tick.status, tick.origin) == (TickStatus.SKIPPED, "manual")
         assert refused.value.message.endswith(tick.reason)
         return tick.reason
@@ -140,22 +141,16 @@ class Summer:
 
     def _reach(self, schedule: str, hour: datetime) -> None:
         at = hour + timedelta(minutes=MINUTES[schedule])
-        # While a run is on, the schedule's next tick is skipped.
-        wait_for(lambda: self._is_idle(schedule) or None, what=f"the end of {schedule}", timeout=PATIENCE)
         self._cloud.advance(max(at + timedelta(seconds=1) - self._now, timedelta(0)))
-        assert self._closed(schedule, at).status is TickStatus.DONE
+        # What the clock started is done.
+        tick = self._closed(schedule, at)
+        assert tick is not None
+        assert tick.status is TickStatus.DONE
 
-    def _is_idle(self, schedule: str) -> bool:
-        return not any(one.status.is_open for one in self.stack.schedules.history(schedule, number=5))
-
-    def _closed(self, schedule: str, at: datetime) -> TickRecord:
-        """A tick, once it is known what became of it."""
-
-        def look() -> TickRecord | None:
-            ticks = self.stack.schedules.history(schedule, number=5)
-            return next((one for one in ticks if one.at == at and not one.status.is_open), None)
-
-        return wait_for(look, what=f"the tick of {schedule} at {at}", timeout=PATIENCE)
+    def _closed(self, schedule: str, at: datetime) -> TickRecord | None:
+        """A tick, if it is known what became of it."""
+        ticks = self.stack.schedules.history(schedule, number=5)
+        return next((one for one in ticks if one.at == at and not one.status.is_open), None)
 
     def _found(self, wanted: Callable[[Decision], bool], what: str) -> Decision:
         def look() -> Decision | None:
