@@ -248,7 +248,7 @@ def test_two_moves_at_once_are_made_one_after_the_other(stops: Stops, moves: Mov
     ended(first)
     ended(second)
     assert cloud.clock.now() - before >= 2 * HOUR
-    assert moves.find(first.id) is first
+    assert moves.find(first.name) is first
 
 
 def test_a_halted_move_leaves_the_clock_where_it_was(

@@ -35,6 +35,8 @@ MINUTES = {COMPACTED: 7, LOOKED: 20, DECIDED: 40}
 PATIENCE = 300.0
 DEBOUNCE = 1.1
 """Seconds, a little more than those of the policies: before that a reason only waits."""
+OVER = frozenset({Verdict.PROMOTED, Verdict.STAGED, Verdict.REJECTED, Verdict.FAILED})
+"""What becomes of a run."""
 POLICY = "    retraining="
 BY_PERFORMANCE = 'reasons=("schedule", "performance"), debounce="1s", worse=1, windows=1'
 BY_DRIFT = 'reasons=("schedule", "drift"), debounce="1s"'
@@ -109,15 +111,14 @@ class Summer:
         return next(one for one in decisions if one.ask_id.startswith("alarm:"))
 
     def decided(self) -> Decision:
-        """The policy's newest decision, once it has looked by itself."""
+        """What the policy decided when it looked by itself; what it requested may be over by then."""
         self._reach(DECIDED, self._hour)
-        return self.stack.retraining.why(MODEL)[0]
+        return next(one for one in self.stack.retraining.why(MODEL) if one.verdict not in OVER)
 
     def learnt(self, run_id: str) -> ModelCard:
         """The challenger of a run, once the policy knows what became of it."""
         run = self.stack.runs.watch(run_id, timeout=PATIENCE)
-        over = {Verdict.PROMOTED, Verdict.STAGED, Verdict.REJECTED, Verdict.FAILED}
-        self._found(lambda one: one.run_id == run_id and one.verdict in over, f"the end of run {run_id}")
+        self._found(lambda one: one.run_id == run_id and one.verdict in OVER, f"the end of run {run_id}")
         return self.stack.models.show(MODEL, run.version)
 
     def refusal(self) -> str:

@@ -39,7 +39,7 @@ class Admin:
         return None
 
     def _advance(self, call: ApiCall) -> Response:
-        """Begin a move (``seconds``, ``settle_within``), or ask for one that was begun (``move``, ``halt``).
+        """Begin a move (``begin``, an id; ``seconds``, ``settle_within``), or ask for one (``move``, ``halt``).
 
         Answers within a second, whether the move is over or not.
         """
@@ -50,9 +50,11 @@ class Admin:
                 if asked.get("halt"):
                     move.halted.set()
             else:
-                within = asked.get("settle_within")
+                within = asked["settle_within"]
                 move = self._moves.begin(
-                    timedelta(seconds=float(asked["seconds"])), settle_within=None if within is None else float(within)
+                    timedelta(seconds=float(asked["seconds"])),
+                    settle_within=None if within is None else float(within),
+                    name=str(asked["begin"]),
                 )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             message = f"seconds and settle_within must be numbers that aren't negative, move a move's id: {error}"

@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -159,16 +160,16 @@ class Running:
         KeyboardInterrupt
             The clock has come to a stop where it was, at a moment between two stops or at one.
         """
-        move = Advanced(
-            **_get(self.endpoint + ADVANCE, {"seconds": by.total_seconds(), "settle_within": settle_within})
-        )
+        name = uuid.uuid4().hex  # ours, so that a move whose first answer never came can be halted
+        asked = {"begin": name, "seconds": by.total_seconds(), "settle_within": settle_within}
         try:
-            while not move.over:
+            while not (move := Advanced(**_get(self.endpoint + ADVANCE, asked))).over:
                 on_wait(move)
-                move = Advanced(**_get(self.endpoint + ADVANCE, {"move": move.move}))
+                asked = {"move": name}
         except BaseException:
-            while not move.over:
-                move = Advanced(**_get(self.endpoint + ADVANCE, {"move": move.move, "halt": True}))
+            with contextlib.suppress(OSError):  # it wasn't begun, or the cloud is gone
+                while not Advanced(**_get(self.endpoint + ADVANCE, {"move": name, "halt": True})).over:
+                    pass
             raise
         if move.failed:
             raise OSError(move.failed)

@@ -23,8 +23,10 @@ _logger = logging.getLogger(__name__)
 class Move:
     """One move, under way or over."""
 
-    def __init__(self, cloud: CloudContext, by: timedelta, settle_within: float | None, turn: threading.Lock) -> None:
-        self.id = uuid.uuid4().hex
+    def __init__(
+        self, name: str, cloud: CloudContext, by: timedelta, settle_within: float | None, turn: threading.Lock
+    ) -> None:
+        self.name = name
         self.halted = threading.Event()
         self._cloud, self._by, self._turn = cloud, by, turn
         self._settling = Settling(cloud, settle_within, self.halted)
@@ -41,7 +43,7 @@ class Move:
         if self._is_waiting and not over:
             waits_for = [{"what": "another move of the clock", "count": 1}]
         return {
-            "move": self.id,
+            "move": self.name,
             "now": self._cloud.clock.now().isoformat(),
             "over": over,
             "halted": over and self.halted.is_set(),
@@ -76,8 +78,8 @@ class Moves:
         self._turn, self._lock = threading.Lock(), threading.Lock()
         self._moves: dict[str, Move] = {}
 
-    def begin(self, by: timedelta, *, settle_within: float | None) -> Move:
-        """Move the clock by so much, after the moves that were begun before.
+    def begin(self, by: timedelta, *, settle_within: float | None, name: str = "") -> Move:
+        """Move the clock by so much, after the moves that were begun before; once for each ``name``.
 
         Raises
         ------
@@ -88,12 +90,13 @@ class Moves:
             raise ValueError(f"the clock can't go back: asked to advance by {by} and to settle within {settle_within}")
         with self._lock:
             for old in [it for it in self._moves.values() if it.over.is_set()][:-_MOST]:
-                del self._moves[old.id]
-            move = Move(self._cloud, by, settle_within, self._turn)
-            self._moves[move.id] = move
-        return move
+                del self._moves[old.name]
+            name = name or uuid.uuid4().hex
+            if name not in self._moves:
+                self._moves[name] = Move(name, self._cloud, by, settle_within, self._turn)
+            return self._moves[name]
 
-    def find(self, move: str) -> Move:
-        """The move of that id; raises `KeyError` if it isn't known (any more)."""
+    def find(self, name: str) -> Move:
+        """The move of that name; raises `KeyError` if it isn't known (any more)."""
         with self._lock:
-            return self._moves[move]
+            return self._moves[name]
