@@ -16,13 +16,15 @@ from localcloud.moves import Move, Moves
 from localcloud.rest import Going
 from tests.functions.conftest import Deploy, deploy
 from tests.functions.test_asynchronous import Queue, configure, queue
+from tests.functions.test_streams import Stream, stream
 from tests.workflows.conftest import Machines, machines
 
-__all__ = ["deploy", "machines", "queue"]
+__all__ = ["deploy", "machines", "queue", "stream"]
 
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 LONG = 600.0  # seconds, more than a test takes: who waited that long would hang
+NO_READER = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "sqs:*", "Resource": "*"}]}
 SLOW = "import time\ndef handler(event, context): time.sleep(0.5)"
 FAILS = "def handler(event, context): raise ValueError('on purpose')"
 QUEUE_READER = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]}
@@ -73,10 +75,9 @@ def consume(cloud: Cloud) -> Iterator[Callable[..., None]]:
     """Lets a function read a queue, until the test is over."""
     made: list[str] = []
 
-    def connect(function: Any, source: Queue, visibility: int) -> None:
-        cloud.client("iam").put_role_policy(
-            RoleName=function.name, PolicyName="it", PolicyDocument=json.dumps(QUEUE_READER)
-        )
+    def connect(function: Any, source: Queue, visibility: int, *, allowed: bool = True) -> None:
+        policy = QUEUE_READER if allowed else NO_READER
+        cloud.client("iam").put_role_policy(RoleName=function.name, PolicyName="it", PolicyDocument=json.dumps(policy))
         cloud.client("sqs").set_queue_attributes(QueueUrl=source.url, Attributes={"VisibilityTimeout": str(visibility)})
         answer = cloud.client("lambda").create_event_source_mapping(
             FunctionName=function.name, EventSourceArn=source.arn
@@ -137,6 +138,33 @@ def test_a_consumer_that_fails_is_passed_by_and_told(
     assert passed["what"] == f"message of queue {name} for {function.name}"
     assert (passed["count"], passed["going"], passed["stops"]) == (3, 3, 4)
     assert 3000 < passed["seconds"] <= 3600
+
+
+def test_messages_that_come_late_or_may_not_be_read_are_passed_by(
+    cloud: Cloud, deploy: Deploy, queue: Queue, consume: Callable[..., None], move: Callable[..., dict[str, Any]]
+) -> None:
+    forbidden, other = Queue(cloud), deploy(SLOW)
+    consume(deploy(SLOW), queue, 60)
+    consume(other, forbidden, 60, allowed=False)
+    cloud.client("sqs").send_message(QueueUrl=queue.url, MessageBody="{}", DelaySeconds=900)
+    cloud.client("sqs").send_message(QueueUrl=forbidden.url, MessageBody="{}")
+    passed = {one["what"]: one for one in move(timedelta(0))["passed"]}
+    assert len(passed) == 2
+    unread = passed.pop(f"message of queue {forbidden.arn.rpartition(':')[2]} for {other.name}")
+    (late,) = passed.values()
+    assert (unread["going"], unread["seconds"], late["going"]) == (1, None, 1)
+    assert 800 < late["seconds"] <= 900
+    forbidden.delete()
+
+
+def test_a_stream_whose_batch_fails_again_and_again_is_passed_by_in_a_pause(
+    stream: Stream, move: Callable[..., dict[str, Any]]
+) -> None:
+    stream.connect(answer="1 / 0")
+    stream.put({"id": {"S": "a"}})
+    (passed,) = move(HOUR)["passed"]
+    assert passed["what"].startswith(f"records of table {stream.name} for ")
+    assert (passed["count"], passed["going"]) == (1, 1)
 
 
 def test_what_fails_and_is_tried_again_soon_is_waited_for_to_its_end(
