@@ -21,8 +21,9 @@ from headwater.client.description import LOCAL
 from headwater.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:
+    from localcloud.advancing import Advanced
     from localcloud.automation import Cli
-    from localcloud.daemon import Advanced, Running
+    from localcloud.daemon import Running
     from localcloud.engine import Deployment
 
 _SHOWN = {"create": "created", "update": "changed", "replace": "replaced", "delete": "deleted"}

@@ -20,7 +20,8 @@ from typing import Any
 import boto3
 import psutil
 import pytest
-from localcloud.daemon import Advanced, LocalCloudError, Running
+from localcloud.advancing import Advanced
+from localcloud.daemon import LocalCloudError, Running
 from localcloud.persistence.blobs import LARGE
 from localcloud.provider import Aws
 from localcloud.testing import fixed_port

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from localcloud import daemon
-from localcloud.daemon import Advanced, LocalCloudError, Running
+from localcloud.advancing import Advanced
+from localcloud.daemon import LocalCloudError, Running
 
 PATIENCE = 2.0
 """Seconds after which a command shows that it waits."""

@@ -14,7 +14,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -24,6 +23,7 @@ from typing import Any
 import psutil
 
 from localcloud.account import client_environment
+from localcloud.advancing import SETTLE_WITHIN, Advanced, follow
 
 DEFAULT_PORT = 4610
 STATE = "state"
@@ -37,8 +37,6 @@ RECORD = "cloud.json"
 """The file with `Running`, beside that folder, while the cloud answers."""
 HEALTH, CLOCK, ADVANCE = "/_localcloud/health", "/_localcloud/clock", "/_localcloud/clock/advance"
 SNAPSHOT = "/_localcloud/snapshot"
-SETTLE_WITHIN = 120.0
-"""Seconds that a stop of the clock may wait for what was started, by default."""
 STATE_UNUSABLE = 3
 """The exit code of a server whose state can't be read; the last line of its log says why."""
 _LOG = "cloud.log"
@@ -82,22 +80,6 @@ class LocalCloudError(Exception):
     def next_step_by(self, command: str) -> str:
         """What to do about it, for users of a command that drives the local cloud as ``localcloud`` does."""
         return self._next_step.replace("{command}", command)
-
-
-@dataclass(frozen=True)
-class Advanced:
-    """How far a move of the clock is, or how it ended."""
-
-    move: str
-    now: str
-    """The cloud's time (ISO 8601, UTC)."""
-    over: bool
-    halted: bool
-    failed: str
-    waits_for: list[dict[str, Any]]
-    """What the clock waits for at this stop: ``what`` and ``count``."""
-    passed: list[dict[str, Any]]
-    """What it didn't wait for, once it is over (`localcloud.settling.Settling.passed`)."""
 
 
 @dataclass(frozen=True)
@@ -160,20 +142,7 @@ class Running:
         KeyboardInterrupt
             The clock has come to a stop where it was, at a moment between two stops or at one.
         """
-        name = uuid.uuid4().hex  # ours, so that a move whose first answer never came can be halted
-        asked = {"begin": name, "seconds": by.total_seconds(), "settle_within": settle_within}
-        try:
-            while not (move := Advanced(**_get(self.endpoint + ADVANCE, asked))).over:
-                on_wait(move)
-                asked = {"move": name}
-        except BaseException:
-            with contextlib.suppress(OSError):  # it wasn't begun, or the cloud is gone
-                while not Advanced(**_get(self.endpoint + ADVANCE, {"move": name, "halt": True})).over:
-                    pass
-            raise
-        if move.failed:
-            raise OSError(move.failed)
-        return move
+        return follow(lambda asked: _get(self.endpoint + ADVANCE, asked), by, settle_within, on_wait)
 
     def copy_state(self, to: Path) -> None:
         """Write what the cloud keeps to a new folder, as it is between two calls; raises `OSError` if that fails."""

@@ -159,11 +159,11 @@ class Tasks:
     def _run(self, task: Any, definition: Any) -> None:
         """One task from PENDING to STOPPED."""
         try:
-            self._pass(task, definition)
+            self._see_through(task, definition)
         finally:
             self._at_work.pop(task.task_arn, None)
 
-    def _pass(self, task: Any, definition: Any) -> None:
+    def _see_through(self, task: Any, definition: Any) -> None:
         self._set(task, "PENDING")
         code, reason = "TaskFailedToStart", ""
         with tempfile.TemporaryDirectory(

@@ -259,7 +259,7 @@ class EmrServerless:
     def _work(self, one: _Run, monitoring: Mapping[str, Any]) -> None:
         """One job run from SUBMITTED to its end."""
         try:
-            self._pass(one, monitoring)
+            self._see_through(one, monitoring)
         finally:
             self._at_work.pop(one.told["jobRunId"], None)
 
@@ -267,7 +267,7 @@ class EmrServerless:
         """Job runs that aren't over."""
         return list(self._at_work.copy().values())
 
-    def _pass(self, one: _Run, monitoring: Mapping[str, Any]) -> None:
+    def _see_through(self, one: _Run, monitoring: Mapping[str, Any]) -> None:
         self._move(one, "RUNNING", startedAt=time.time())
         state, details = "FAILED", ""
         try:
