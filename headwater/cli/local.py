@@ -112,17 +112,32 @@ def env() -> Answer:
 
 def advance(
     by: Annotated[str, typer.Argument(help="Such as 90s, 15m, 6h or 7d.")],
+    settle_within: Annotated[
+        str, typer.Option("--settle-within", help="How long each stop may wait for what was started.")
+    ] = "2m",
+    settle: Annotated[
+        bool, typer.Option("--settle/--no-settle", help="Wait at each stop for what was started.")
+    ] = True,
 ) -> Answer:
     """Move the local cloud's clock forward: schedules and alarms that fall due on the way happen.
 
-    What they start goes on afterwards, and a tick is skipped while the run of the one before is on.
+    At each moment at which something falls due it waits until what was started has come to rest: invocations,
+    executions, messages, deliveries, tasks. It says what it didn't wait for: what takes longer than --settle-within,
+    and what waits by the machine's clock (a Wait state, a message that is tried again). A tick is skipped while the run
+    of the one before is on. Ctrl-C leaves the clock on its way.
     """
     from headwater.cli.local_stack import advance_clock, duration
+    from headwater.cli.progress import patiently
     from headwater.project import home
+    from localcloud import control
 
-    now = advance_clock(home(), duration(by))
-    note(f"the local cloud's time is {now} now")
-    return Answer({"now": now})
+    within = duration(settle_within).total_seconds() if settle else None
+    with patiently("the clock moves", after=control.PATIENCE) as tell:
+        move = advance_clock(home(), duration(by), settle_within=within, on_wait=tell)
+    note(f"the local cloud's time is {move.now} now")
+    for line in control.passed_in_words(move):
+        note(line)
+    return Answer({"now": move.now, "not_waited_for": move.passed})
 
 
 def logs(

@@ -21,6 +21,7 @@ from headwater.client.description import LOCAL
 from headwater.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:
+    from localcloud.advancing import Advanced
     from localcloud.automation import Cli
     from localcloud.daemon import Running
     from localcloud.engine import Deployment
@@ -237,9 +238,26 @@ def interruptible(home: Path) -> Iterator[None]:
         ) from None
 
 
-def advance_clock(home: Path, by: timedelta) -> str:
-    """Move the local cloud's clock forward; its time then, ISO 8601."""
-    return running(home).advance(by)
+def advance_clock(
+    home: Path, by: timedelta, *, settle_within: float | None, on_wait: Callable[[str], None]
+) -> Advanced:
+    """Move the local cloud's clock forward, and say where it is and what it waits for meanwhile.
+
+    Raises
+    ------
+    Interrupted
+        Somebody pressed Ctrl-C; the clock stands on its way.
+    """
+    from localcloud import control
+
+    cloud = running(home)
+    try:
+        return cloud.advance(by, settle_within=settle_within, on_wait=lambda move: on_wait(control.waits_for(move)))
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"the clock stopped on its way, at {cloud.now()}; what was started goes on",
+            next_steps=["headwater local status"],
+        ) from None
 
 
 def duration(text: str) -> timedelta:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from headwater.cli.output import is_terminal, note_console
@@ -33,6 +33,36 @@ class Stage:
             self._progress.update(self._task, detail=detail)
 
 
+@contextmanager
+def patiently(title: str, *, after: float) -> Iterator[Callable[[str], None]]:
+    """Show what is waited for on a line that moves, if it takes more than ``after`` seconds and a person watches."""
+    began, stage = time.monotonic(), None
+    with ExitStack() as shown:
+
+        def update(detail: str) -> None:
+            nonlocal stage
+            if stage is None and is_terminal() and time.monotonic() - began > after:
+                stage = shown.enter_context(_moving(title))
+            if stage is not None:
+                stage.update(detail)
+
+        yield update
+
+
+@contextmanager
+def _moving(title: str) -> Iterator[Stage]:
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(finished_text=" "),
+        TextColumn(f"{{task.description:<{_WIDTH}}}"),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[detail]}"),
+    )
+    with Progress(*columns, console=note_console(), transient=True) as progress:
+        yield Stage(title, progress, progress.add_task(title, total=None, detail=""))
+
+
 class Stages:
     """Follows stages one after the other; `seconds` holds how long each took."""
 
@@ -47,7 +77,7 @@ class Stages:
         stage = Stage(title)
         try:
             if is_terminal():
-                with self._moving(title) as stage:
+                with _moving(title) as stage:
                     yield stage
             else:
                 yield stage
@@ -55,19 +85,6 @@ class Stages:
         finally:
             self.seconds[key] = round(time.monotonic() - started, 2)
             self._finish(stage, self.seconds[key], failed=failed)
-
-    @contextmanager
-    def _moving(self, title: str) -> Iterator[Stage]:
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        columns = (
-            SpinnerColumn(finished_text=" "),
-            TextColumn(f"{{task.description:<{_WIDTH}}}"),
-            TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[detail]}"),
-        )
-        with Progress(*columns, console=note_console(), transient=True) as progress:
-            yield Stage(title, progress, progress.add_task(title, total=None, detail=""))
 
     def _finish(self, stage: Stage, seconds: float, *, failed: bool) -> None:
         mark = "[red]✗[/red]" if failed else "[green]✓[/green]"

@@ -20,8 +20,10 @@ from typing import Any
 import boto3
 import psutil
 import pytest
+from localcloud.advancing import Advanced
 from localcloud.daemon import LocalCloudError, Running
 from localcloud.persistence.blobs import LARGE
+from localcloud.provider import Aws
 from localcloud.testing import fixed_port
 
 from localcloud import daemon
@@ -113,9 +115,46 @@ def test_a_second_up_finds_the_first(running: Running) -> None:
 
 def test_the_clock_can_be_read_and_moved(running: Running) -> None:
     before = datetime.fromisoformat(running.now())
-    after = datetime.fromisoformat(running.advance(timedelta(days=7)))
+    after = datetime.fromisoformat(running.advance(timedelta(days=7)).now)
     assert after - before >= timedelta(days=7)
     assert datetime.fromisoformat(running.now()) >= after
+
+
+def test_an_interrupted_move_leaves_a_clock_that_can_be_moved(running: Running) -> None:
+    queue = client_of(running, "sqs").create_queue(QueueName="asked")["QueueUrl"]
+    wait = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Parameters": {"QueueUrl": queue, "MessageBody.$": "$$.Task.Token"},
+        "End": True,
+    }
+    role = client_of(running, "iam").create_role(RoleName="asks", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    client_of(running, "iam").put_role_policy(RoleName="asks", PolicyName="it", PolicyDocument=json.dumps(everything))
+    states = client_of(running, "stepfunctions")
+    machine = states.create_state_machine(
+        name="asks", definition=json.dumps({"StartAt": "Ask", "States": {"Ask": wait}}), roleArn=role
+    )["stateMachineArn"]
+    execution = states.start_execution(stateMachineArn=machine)["executionArn"]
+    seen: list[Advanced] = []
+
+    def interrupt(move: Advanced) -> None:
+        seen.append(move)
+        raise KeyboardInterrupt
+
+    before = datetime.fromisoformat(running.now())
+    with pytest.raises(KeyboardInterrupt):
+        running.advance(timedelta(days=7), on_wait=interrupt)
+    assert seen[0].waits_for == [{"what": "execution of asks", "count": 1}]
+    assert datetime.fromisoformat(running.now()) - before < timedelta(days=7)
+    after = running.advance(timedelta(days=7), settle_within=0)
+    assert datetime.fromisoformat(after.now) - before >= timedelta(days=7)
+    assert [one["what"] for one in after.passed] == ["execution of asks"]
+    states.stop_execution(executionArn=execution)
+
+
+def client_of(running: Running, service: str) -> Any:
+    return Aws(running.environment()).client(service)
 
 
 def test_the_clock_can_not_go_back(running: Running) -> None:

@@ -35,6 +35,8 @@ MINUTES = {COMPACTED: 7, LOOKED: 20, DECIDED: 40}
 PATIENCE = 300.0
 DEBOUNCE = 1.1
 """Seconds, a little more than those of the policies: before that a reason only waits."""
+OVER = frozenset({Verdict.PROMOTED, Verdict.STAGED, Verdict.REJECTED, Verdict.FAILED})
+"""What becomes of a run."""
 POLICY = "    retraining="
 BY_PERFORMANCE = 'reasons=("schedule", "performance"), debounce="1s", worse=1, windows=1'
 BY_DRIFT = 'reasons=("schedule", "drift"), debounce="1s"'
@@ -104,20 +106,19 @@ class Summer:
     def answered(self) -> Decision:
         """The policy's answer to the alarm, which goes off some minutes after the look."""
         self._cloud.advance(timedelta(minutes=10))
-        answer = self._found(lambda one: one.ask_id.startswith("alarm:"), "an answer to the alarm")
+        decisions = self.stack.retraining.why(MODEL, number=100)
         time.sleep(DEBOUNCE)
-        return answer
+        return next(one for one in decisions if one.ask_id.startswith("alarm:"))
 
     def decided(self) -> Decision:
-        """The policy's newest decision, once it has looked by itself."""
+        """What the policy decided when it looked by itself; what it requested may be over by then."""
         self._reach(DECIDED, self._hour)
-        return self.stack.retraining.why(MODEL)[0]
+        return next(one for one in self.stack.retraining.why(MODEL) if one.verdict not in OVER)
 
     def learnt(self, run_id: str) -> ModelCard:
         """The challenger of a run, once the policy knows what became of it."""
         run = self.stack.runs.watch(run_id, timeout=PATIENCE)
-        over = {Verdict.PROMOTED, Verdict.STAGED, Verdict.REJECTED, Verdict.FAILED}
-        self._found(lambda one: one.run_id == run_id and one.verdict in over, f"the end of run {run_id}")
+        self._found(lambda one: one.run_id == run_id and one.verdict in OVER, f"the end of run {run_id}")
         return self.stack.models.show(MODEL, run.version)
 
     def refusal(self) -> str:
@@ -125,7 +126,8 @@ class Summer:
         with pytest.raises(RetrainingRefused) as refused:
             self.stack.retraining.run(MODEL)
         schedule = f"retrain-{MODEL}"
-        tick = self._closed(schedule, self.stack.schedules.run(schedule).at)
+        at = self.stack.schedules.run(schedule).at
+        tick = wait_for(lambda: self._closed(schedule, at), what=f"the tick of {schedule} at {at}", timeout=PATIENCE)
         assert (tick.status, tick.origin) == (TickStatus.SKIPPED, "manual")
         assert refused.value.message.endswith(tick.reason)
         return tick.reason
@@ -140,22 +142,16 @@ class Summer:
 
     def _reach(self, schedule: str, hour: datetime) -> None:
         at = hour + timedelta(minutes=MINUTES[schedule])
-        # While a run is on, the schedule's next tick is skipped.
-        wait_for(lambda: self._is_idle(schedule) or None, what=f"the end of {schedule}", timeout=PATIENCE)
         self._cloud.advance(max(at + timedelta(seconds=1) - self._now, timedelta(0)))
-        assert self._closed(schedule, at).status is TickStatus.DONE
+        # What the clock started is done.
+        tick = self._closed(schedule, at)
+        assert tick is not None
+        assert tick.status is TickStatus.DONE
 
-    def _is_idle(self, schedule: str) -> bool:
-        return not any(one.status.is_open for one in self.stack.schedules.history(schedule, number=5))
-
-    def _closed(self, schedule: str, at: datetime) -> TickRecord:
-        """A tick, once it is known what became of it."""
-
-        def look() -> TickRecord | None:
-            ticks = self.stack.schedules.history(schedule, number=5)
-            return next((one for one in ticks if one.at == at and not one.status.is_open), None)
-
-        return wait_for(look, what=f"the tick of {schedule} at {at}", timeout=PATIENCE)
+    def _closed(self, schedule: str, at: datetime) -> TickRecord | None:
+        """A tick, if it is known what became of it."""
+        ticks = self.stack.schedules.history(schedule, number=5)
+        return next((one for one in ticks if one.at == at and not one.status.is_open), None)
 
     def _found(self, wanted: Callable[[Decision], bool], what: str) -> Decision:
         def look() -> Decision | None:

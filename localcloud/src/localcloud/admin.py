@@ -13,6 +13,9 @@ from werkzeug.wrappers import Response
 from localcloud.api_call import ApiCall
 from localcloud.cloud import Cloud
 from localcloud.daemon import ADVANCE, CLOCK, HEALTH, SNAPSHOT
+from localcloud.moves import Moves
+
+_ANSWER_SECONDS = 0.5  # less than any client waits for an answer
 
 
 class Admin:
@@ -20,6 +23,7 @@ class Admin:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        self._moves = Moves(cloud)
 
     def __call__(self, call: ApiCall) -> Response | None:
         """Health, clock and snapshot."""
@@ -35,11 +39,28 @@ class Admin:
         return None
 
     def _advance(self, call: ApiCall) -> Response:
+        """Begin a move (``begin``, an id; ``seconds``, ``settle_within``), or ask for one (``move``, ``halt``).
+
+        Answers within a second, whether the move is over or not.
+        """
         try:
-            seconds = float(call.json()["seconds"])
-            return _json({"now": self._cloud.clock.advance(timedelta(seconds=seconds)).isoformat()})
+            asked = call.json()
+            if "move" in asked:
+                move = self._moves.find(str(asked["move"]))
+                if asked.get("halt"):
+                    move.halted.set()
+            else:
+                within = asked["settle_within"]
+                move = self._moves.begin(
+                    timedelta(seconds=float(asked["seconds"])),
+                    settle_within=None if within is None else float(within),
+                    name=str(asked["begin"]),
+                )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            return _json({"message": f"seconds must be a number that isn't negative: {error}"}, 400)
+            message = f"seconds and settle_within must be numbers that aren't negative, move a move's id: {error}"
+            return _json({"message": message}, 400)
+        move.over.wait(_ANSWER_SECONDS)
+        return _json(move.told())
 
     def _copy_state(self, call: ApiCall) -> Response:
         keeper = self._cloud.keeper

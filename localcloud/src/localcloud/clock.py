@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -51,11 +52,24 @@ class Clock:
         with self._changed:
             return datetime.now(UTC) + self._offset
 
-    def advance(self, by: timedelta) -> datetime:
+    def advance(self, by: timedelta, *, go_on: Callable[[], bool] = lambda: True) -> datetime:
         """Move the time forward and run everything that falls due on the way, in order, before returning.
 
         The clock stops at each moment at which something falls due, so whoever asks it then gets that moment. After
         `MOST_STOPS` stops it goes on to the end in one step, and what is still due by then is done once.
+
+        Parameters
+        ----------
+        by : timedelta
+            From now on; what ``go_on`` takes at the stops isn't added.
+        go_on : callable
+            Asked before the clock moves to each of these moments and when it is there at last. It may wait for what was
+            started; False ends the move where it is.
+
+        Returns
+        -------
+        datetime
+            The moment that it was moved to; the time when ``go_on`` ended it.
 
         Raises
         ------
@@ -67,6 +81,8 @@ class Clock:
         with self._keeping:
             after = self.now() + by
             for _ in range(MOST_STOPS):
+                if not go_on():
+                    return self.now()
                 due = self._next_due()
                 if due is None or due > after:
                     break
@@ -76,7 +92,7 @@ class Clock:
                 logger.warning("advanced by %s with more than %d things due: the rest is done once", by, MOST_STOPS)
             self._move_to(after)
             self._run_due(after)
-        return after
+            return after if go_on() else self.now()
 
     def keep(self, appointments: Appointments) -> None:
         """From now on, stop for ``appointments`` when the clock is moved."""

@@ -7,7 +7,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
@@ -21,6 +21,7 @@ from localcloud.account import ACCESS_KEY, ACCOUNT_ID, SECRET_KEY, client_enviro
 from localcloud.clock import Clock
 from localcloud.dispatcher import Dispatcher
 from localcloud.embedded_metrics import metrics_in
+from localcloud.rest import Busy, Going
 from localcloud.serving import Server
 
 _METRICS_A_CALL = 1000
@@ -71,6 +72,9 @@ class CloudContext:
         """None if the cloud keeps nothing."""
         self.stopped = threading.Event()
         self.workers = ThreadPoolExecutor(max_workers=64, thread_name_prefix="cloud")
+        self._aside, self._aside_lock = 0, threading.Lock()
+        self.before_rest: list[Callable[[], None]] = []
+        """Write out what is collected for a moment, such as metrics of functions: alarms of the next stop read them."""
         self.emulators: list[ServiceEmulator] = []
         self._server: Server | None = None
         self._clients: list[Any] = []
@@ -126,6 +130,24 @@ class CloudContext:
         """Put an event of an AWS service on the default bus."""
         event = {"Source": source, "DetailType": kind, "Resources": [resource], "Detail": json.dumps(detail)}
         self.client("events").put_events(Entries=[event])
+
+    def aside(self, act: Callable[..., None], *arguments: Any) -> None:
+        """Do something short on another thread, unless the cloud closes just now. Never blocks."""
+        with self._aside_lock:
+            self._aside += 1
+        try:
+            self.workers.submit(act, *arguments).add_done_callback(self._was_aside)
+        except RuntimeError:  # the cloud is closing: its workers take nothing more
+            self._was_aside()
+
+    def _was_aside(self, *_: object) -> None:
+        with self._aside_lock:
+            self._aside -= 1
+
+    def going_on(self) -> list[Going]:
+        """What its emulators have started and isn't over."""
+        aside = [Going("events and metrics of services", "aside")] if self._aside else []
+        return aside + [it for one in self.emulators if isinstance(one, Busy) for it in one.going_on()]
 
     def keep_until_delivered(self, delivery: Any) -> str:
         """Keep what was taken on until `delivered` is told its number, should this process end before that."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from localcloud import daemon
+from localcloud.advancing import Advanced
 from localcloud.daemon import LocalCloudError, Running
 
+PATIENCE = 2.0
+"""Seconds after which a command shows that it waits."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -108,6 +112,55 @@ def duration(text: str) -> timedelta:
     if match is None:
         raise LocalCloudError("bad_duration", f"{text!r} is no duration", "Write 90s, 15m, 6h or 7d")
     return timedelta(**{_UNITS[match[2]]: float(match[1])})
+
+
+def settle_within(text: str, *, settle: bool) -> float | None:
+    """Seconds that a stop of the clock may take; None if it shall wait for nothing. Raises as `duration` does."""
+    return duration(text).total_seconds() if settle else None
+
+
+def waits_for(move: Advanced) -> str:
+    """Where a move of the clock is, in words."""
+    kinds = ", ".join(_counted(one) for one in move.waits_for)
+    return f"{move.now[:16].replace('T', ' ')}{f', waits for {kinds}' if kinds else ''}"
+
+
+class Patient:
+    """Tells of a move that takes more than two seconds: a line whenever it waits for something else."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell, self._began = tell, time.monotonic()
+        self._told: list[dict[str, Any]] = []
+
+    def __call__(self, move: Advanced) -> None:
+        if move.waits_for != self._told and time.monotonic() - self._began > PATIENCE:
+            self._told = move.waits_for
+            self._tell(waits_for(move))
+
+
+def passed_in_words(move: Advanced) -> list[str]:
+    """A line for each kind of thing that the clock didn't wait for."""
+    return [f"not waited for: {_passed(one)}" for one in move.passed]
+
+
+def _passed(one: Mapping[str, Any]) -> str:
+    stops = "" if one["stops"] == 1 else f" at {one['stops']} stops, first"
+    since = f"{stops} at {one['first'][:19].replace('T', ' ')}"
+    if not one["going"]:
+        return f"{_counted(one)},{since}; at rest by now"
+    if one["seconds"] is not None:
+        return f"{_counted(one)},{since}; goes on in {_span(one['seconds'])} of the machine's clock"
+    return f"{_counted(one)},{since}; still going on"
+
+
+def _counted(one: Mapping[str, Any]) -> str:
+    return one["what"] if one["count"] == 1 else f"{one['count']} x {one['what']}"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def as_size(number: int) -> str:

@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any
 import psutil
 
 from localcloud.account import client_environment
+from localcloud.advancing import SETTLE_WITHIN, Advanced, follow
 
 DEFAULT_PORT = 4610
 STATE = "state"
@@ -120,9 +121,32 @@ class Running:
         """The cloud's time (ISO 8601, UTC)."""
         return str(_get(self.endpoint + CLOCK)["now"])
 
-    def advance(self, by: timedelta) -> str:
-        """Move the cloud's clock forward; what falls due on the way has run when this returns the new time."""
-        return str(_get(self.endpoint + ADVANCE, {"seconds": by.total_seconds()})["now"])
+    def advance(
+        self,
+        by: timedelta,
+        *,
+        settle_within: float | None = SETTLE_WITHIN,
+        on_wait: Callable[[Advanced], None] = lambda _: None,
+    ) -> Advanced:
+        """Move the cloud's clock forward; what falls due on the way has run when this returns.
+
+        Parameters
+        ----------
+        by : timedelta
+            How far.
+        settle_within : float or None
+            Seconds that each stop may wait for what was started; None waits for nothing.
+        on_wait : callable
+            Called about twice a second with how far it is.
+
+        Raises
+        ------
+        OSError
+            The cloud doesn't answer, or the clock can't be moved like this.
+        KeyboardInterrupt
+            The clock has come to a stop where it was, at a moment between two stops or at one.
+        """
+        return follow(lambda asked: _get(self.endpoint + ADVANCE, asked), by, settle_within, on_wait)
 
     def copy_state(self, to: Path) -> None:
         """Write what the cloud keeps to a new folder, as it is between two calls; raises `OSError` if that fails."""

@@ -34,6 +34,7 @@ class Telemetry:
         self._metrics: dict[tuple[str, str, _Dimensions], list[float]] = defaultdict(list)
         self._writing = threading.Lock()
         self._stopped = threading.Event()
+        cloud.before_rest.append(self.flush)
         self._thread = threading.Thread(target=self._run, name=f"telemetry-{namespace}", daemon=True)
 
     def start(self) -> None:

@@ -98,6 +98,14 @@ def test_the_clock_moves_by_a_duration_and_refuses_other_words(here: Run) -> Non
     assert refused.json["next"] == ["Write 90s, 15m, 6h or 7d"]
 
 
+def test_a_clock_waits_for_as_long_as_it_is_told(here: Run) -> None:
+    moved = here("clock", "advance", "90m", "--settle-within", "10s", "--json")
+    assert (moved.code, moved.json["not_waited_for"]) == (0, [])
+    assert here("clock", "advance", "90m", "--no-settle").code == 0
+    refused = here("clock", "advance", "90m", "--settle-within", "long", "--json")
+    assert (refused.code, refused.json["reason"]) == (2, "bad_duration")
+
+
 def test_a_state_is_saved_restored_and_deleted(here: Run) -> None:
     sqs = client(here, "sqs")
     sqs.create_queue(QueueName="before")

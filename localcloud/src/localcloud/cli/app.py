@@ -107,16 +107,31 @@ def env(directory: DirectoryOption = DIRECTORY) -> Answer:
 
 def advance(
     by: Annotated[str, typer.Argument(help="Such as 90s, 15m, 6h or 7d.", show_default=False)],
+    settle_within: Annotated[
+        str, typer.Option("--settle-within", help="How long each stop may wait for what was started.")
+    ] = "2m",
+    settle: Annotated[
+        bool, typer.Option("--settle/--no-settle", help="Wait at each stop for what was started.")
+    ] = True,
     directory: DirectoryOption = DIRECTORY,
 ) -> Answer:
     """Move the cloud's clock forward: schedules and alarms that fall due on the way happen.
 
-    What they start goes on afterwards.
+    At each moment at which something falls due it waits until what was started has come to rest, and says what it
+    didn't wait for: what takes longer than --settle-within, or waits by the machine's clock. Ctrl-C leaves the clock on
+    its way.
     """
     from localcloud import control
 
-    now = control.running(directory).advance(control.duration(by))
-    return Answer({"now": now}, notes=[f"the local cloud's time is {now} now"])
+    cloud, within = control.running(directory), control.settle_within(settle_within, settle=settle)
+    tell = control.Patient(say)
+    try:
+        move = cloud.advance(control.duration(by), settle_within=within, on_wait=tell)
+    except KeyboardInterrupt:
+        message = f"the clock stopped on its way, at {cloud.now()}; what was started goes on"
+        raise CommandFailed("Interrupted", message, "localcloud status", exit_code=INTERRUPTED) from None
+    notes = [f"the local cloud's time is {move.now} now", *control.passed_in_words(move)]
+    return Answer({"now": move.now, "not_waited_for": move.passed}, notes=notes)
 
 
 def save(

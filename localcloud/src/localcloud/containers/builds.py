@@ -28,6 +28,7 @@ from localcloud.containers.logs import LogStream
 from localcloud.containers.store import ImageStore
 from localcloud.context import CloudContext
 from localcloud.processes import Process
+from localcloud.rest import Going
 
 _TOKEN_SECONDS = 300  # how long CodeBuild remembers an idempotency token
 
@@ -131,6 +132,14 @@ class CodeBuild:
             case "UpdateProject":
                 return self._update_project(given)
         return None
+
+    def going_on(self) -> list[Going]:
+        """Builds that aren't complete."""
+        return [
+            Going(f"build of {build.description['projectName']}", build.id)
+            for build in list(self._builds.values())
+            if not build.description["buildComplete"]
+        ]
 
     def _projects(self) -> dict[str, Any]:
         return dict(codebuild_backends[self._cloud.account_id][self._cloud.region].codebuild_projects)

@@ -20,6 +20,7 @@ from localcloud.containers.store import ImageStore
 from localcloud.context import CloudContext
 from localcloud.moto_patches.patches import Patches
 from localcloud.processes import Process
+from localcloud.rest import Going
 
 _LOOK_SECONDS = 0.1  # how often a task's memory is measured
 _STOP_SECONDS = 30  # what ECS gives a container between SIGTERM and SIGKILL
@@ -37,6 +38,7 @@ class Tasks:
         self._cloud = cloud
         self._store = store
         self._processes: dict[str, list[Process]] = {}
+        self._at_work: dict[str, Going] = {}
         self._patches = Patches()
 
     def open(self) -> None:
@@ -108,7 +110,13 @@ class Tasks:
             for container in definition.container_definitions
         ]
         self._processes[task.task_arn] = []
+        if not str(task.group or "").startswith("service:"):  # which is there to run on
+            self._at_work[task.task_arn] = Going(f"task {definition.family}", task.task_arn)
         threading.Thread(target=self._run, args=(task, definition), name=f"task {task.id}", daemon=True).start()
+
+    def going_on(self) -> list[Going]:
+        """Tasks that haven't stopped."""
+        return list(self._at_work.copy().values())
 
     def _stop(self, task: Any, reason: str) -> None:
         """Ask a task to end; moto's lock is held."""
@@ -150,6 +158,12 @@ class Tasks:
 
     def _run(self, task: Any, definition: Any) -> None:
         """One task from PENDING to STOPPED."""
+        try:
+            self._see_through(task, definition)
+        finally:
+            self._at_work.pop(task.task_arn, None)
+
+    def _see_through(self, task: Any, definition: Any) -> None:
         self._set(task, "PENDING")
         code, reason = "TaskFailedToStart", ""
         with tempfile.TemporaryDirectory(

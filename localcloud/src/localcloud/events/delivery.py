@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from localcloud.rest import Going
+
 if TYPE_CHECKING:
     from localcloud.context import CloudContext
 
@@ -82,6 +84,13 @@ class Delivery:
     """Its number in the cloud's state."""
 
 
+@dataclass
+class _UnderWay:
+    delivery: Delivery
+    number: int
+    copies: int = 0
+
+
 class DeliveryQueue:
     """Delivers on the cloud's workers; a thread of its own only waits for the next retry to fall due."""
 
@@ -90,7 +99,7 @@ class DeliveryQueue:
         self._changed = threading.Condition()
         self._waiting: list[tuple[float, int, Delivery]] = []
         self._numbers = itertools.count()
-        self._under_way = 0
+        self._under_way: dict[int, _UnderWay] = {}  # by the delivery's identity
         self._held: list[Delivery] | None = None
         self.deliver_twice = False
         """A fault for tests: everything is delivered two times, as at-least-once permits."""
@@ -119,10 +128,7 @@ class DeliveryQueue:
         """Try once, here and now; what fails transiently is tried again by the queue."""
         delivery.since = delivery.since or self._cloud.clock.now()
         delivery.kept_as = delivery.kept_as or self._cloud.keep_until_delivered(delivery)
-        copies = 2 if self.deliver_twice else 1
-        with self._changed:
-            self._under_way += copies
-        for _ in range(copies):
+        for _ in range(self._take_on(delivery)):
             self._try(delivery)
 
     @contextmanager
@@ -147,14 +153,27 @@ class DeliveryQueue:
             Something still was, ``timeout`` seconds later.
         """
         with self._changed:
-            if not self._changed.wait_for(lambda: self._under_way == 0, timeout):
-                raise TimeoutError(f"{self._under_way} deliveries are still under way after {timeout} s")
+            if not self._changed.wait_for(lambda: not self._under_way, timeout):
+                raise TimeoutError(f"{len(self._under_way)} deliveries are still under way after {timeout} s")
 
-    def _start(self, delivery: Delivery) -> None:
+    def going_on(self) -> list[Going]:
+        """Every delivery that was neither made nor given up."""
+        with self._changed:
+            pauses = {id(delivery): due for due, _, delivery in self._waiting}
+            return [
+                Going(f"delivery {it.delivery.what}", f"delivery {it.number}", pauses.get(key))
+                for key, it in self._under_way.items()
+            ]
+
+    def _take_on(self, delivery: Delivery) -> int:
         copies = 2 if self.deliver_twice else 1
         with self._changed:
-            self._under_way += copies
-        for _ in range(copies):
+            under_way = self._under_way.setdefault(id(delivery), _UnderWay(delivery, next(self._numbers)))
+            under_way.copies += copies
+        return copies
+
+    def _start(self, delivery: Delivery) -> None:
+        for _ in range(self._take_on(delivery)):
             try:
                 self._cloud.workers.submit(self._try, delivery)
             except RuntimeError:  # the cloud is closing: its workers take nothing more
@@ -176,7 +195,10 @@ class DeliveryQueue:
     def _finish(self, delivery: Delivery) -> None:
         self._cloud.delivered(delivery.kept_as)
         with self._changed:
-            self._under_way -= 1
+            under_way = self._under_way[id(delivery)]
+            under_way.copies -= 1
+            if not under_way.copies:
+                del self._under_way[id(delivery)]
             self._changed.notify_all()
 
     def _retry(self, delivery: Delivery, failure: DeliveryFailed) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
@@ -22,6 +22,7 @@ from localcloud.events.scheduler import Schedules
 from localcloud.events.sns import Topics
 from localcloud.events.transform import dump
 from localcloud.moto_patches.patches import Patches
+from localcloud.rest import Going
 
 if TYPE_CHECKING:
     from localcloud.context import CloudContext
@@ -96,6 +97,10 @@ class EventsEmulator:
     def reordered(self) -> AbstractContextManager[None]:
         """Hold what is sent inside the block and deliver it last first when the block ends."""
         return self.deliveries.reordered()
+
+    def going_on(self) -> Iterable[Going]:
+        """What is being delivered."""
+        return self.deliveries.going_on()
 
     def settle(self, timeout: float = 30.0) -> None:
         """Block until every delivery was made or given up; functions that were invoked may still run."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -68,8 +67,7 @@ class Rules:
         if rule.managed_by == "prod.vhs.events.aws.internal":
             self._archive(rule, event)
             return
-        with suppress(RuntimeError):  # the cloud is closing: its workers take nothing more
-            self._cloud.workers.submit(self._count, rule, "MatchedEvents")
+        self._cloud.aside(self._count, rule, "MatchedEvents")
         for target in tuple(rule.targets):
             self._deliveries.post(self.delivery(rule, target, event))
 

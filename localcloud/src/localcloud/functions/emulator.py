@@ -23,6 +23,7 @@ from localcloud.functions.queue import AsynchronousInvocations
 from localcloud.functions.streams import StreamSources
 from localcloud.functions.types import Function, Invocation, LambdaError, Outcome, throttled
 from localcloud.moto_patches.patches import Patches
+from localcloud.rest import Going
 from localcloud.telemetry import Telemetry
 
 _TICK_SECONDS = 0.1
@@ -64,6 +65,10 @@ class Functions:
         self._sources.start()
         self._streams.start()
         self._housekeeper.start()
+
+    def going_on(self) -> list[Going]:
+        """Asynchronous invocations, and what queues and streams have for functions."""
+        return [*self._streams.going_on(), *self._sources.going_on(), *self._queue.going_on()]
 
     def redeliver(self, delivery: Any, number: str) -> bool:
         """Queue an event that the last cloud had taken on."""

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
@@ -19,15 +22,26 @@ from botocore.exceptions import ClientError
 
 from localcloud.context import CloudContext
 from localcloud.events import pattern
-from localcloud.functions.configuration import backend_of, look_up
+from localcloud.functions.configuration import backend_of, look_up, parse_name
 from localcloud.functions.polling import Invoker, Poller
 from localcloud.functions.types import LambdaError
 from localcloud.long_poll import queue_of
+from localcloud.rest import Going
 
 _CONCURRENT_BATCHES = 5  # what Lambda begins with for a standard queue
 _RECEIVED_AT_ONCE = 10
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Batch:
+    """What a thread works on for a mapping."""
+
+    what: str
+    mapping: str
+    messages: set[str] = field(default_factory=set)
+    """Their ids, once they were received."""
 
 
 class EventSourceMappings(Poller):
@@ -37,6 +51,7 @@ class EventSourceMappings(Poller):
         super().__init__(cloud, functions, thread="lambda-sources")
         self._lock = threading.Lock()
         self._busy: Counter[str] = Counter()
+        self._in_hand: dict[str, _Batch] = {}
         self._clients: dict[str, Any] = {}
 
     def close(self) -> None:
@@ -47,10 +62,8 @@ class EventSourceMappings(Poller):
 
     def look(self) -> None:
         """Begin the batches of queues that are due."""
-        mappings: dict[str, Any] = backend_of(self._cloud)._event_source_mappings
-        for mapping in tuple(mappings.values()):
-            if mapping.enabled in (True, "true") and ":sqs:" in mapping.event_source_arn:
-                self._look(mapping)
+        for mapping in _of_queues(self._cloud):
+            self._look(mapping)
 
     def _look(self, mapping: Any) -> None:
         queue = queue_of(self._cloud, mapping.event_source_arn)
@@ -70,13 +83,33 @@ class EventSourceMappings(Poller):
             if self._busy[mapping.uuid] >= limit:
                 return
             self._busy[mapping.uuid] += 1
+            batch = self._in_hand[uuid.uuid4().hex] = _Batch(_what(mapping), mapping.uuid)
         self._since.pop(mapping.uuid, None)
         url = f"{self._cloud.endpoint}/{self._cloud.account_id}/{queue.name}"
-        threading.Thread(target=self._work, args=(mapping, url), name="lambda-batch", daemon=True).start()
+        threading.Thread(target=self._work, args=(mapping, url, batch), name="lambda-batch", daemon=True).start()
 
-    def _work(self, mapping: Any, queue_url: str) -> None:
+    def going_on(self) -> list[Going]:
+        """Batches, and messages that are still to come: those that failed or were delayed by the machine's clock."""
+        with self._lock:
+            batches = dict(self._in_hand)
+        found = [Going(batch.what, key) for key, batch in batches.items()]
+        taken = {message for batch in batches.values() for message in batch.messages}
+        for mapping in _of_queues(self._cloud):
+            what, messages = _what(mapping), _free_at(queue_of(self._cloud, mapping.event_source_arn))
+            ready = self._ready(mapping)
+            found += [Going(what, key, at or ready) for key, at in messages.items() if key not in taken]
+        return found
+
+    def _ready(self, mapping: Any) -> float | None:
+        """When what can be received is received."""
+        if mapping.uuid in self._refused:
+            return math.inf
+        window, since = float(mapping.max_batch_window or 0), self._since.get(mapping.uuid)
+        return None if since is None or not window else since + window
+
+    def _work(self, mapping: Any, queue_url: str, batch: _Batch) -> None:
         try:
-            self._batch(mapping, queue_url)
+            self._process(mapping, queue_url, batch)
         except (ClientError, LambdaError) as error:
             # Told once: it would be told twenty times a second.
             if mapping.uuid not in self._refused:
@@ -88,8 +121,9 @@ class EventSourceMappings(Poller):
         finally:
             with self._lock:
                 self._busy[mapping.uuid] -= 1
+                self._in_hand = {key: it for key, it in self._in_hand.items() if it is not batch}
 
-    def _batch(self, mapping: Any, queue_url: str) -> None:
+    def _process(self, mapping: Any, queue_url: str, batch: _Batch) -> None:
         function, _ = look_up(self._cloud, mapping.function_arn)
         sqs = self._client(function.role)
         received: list[dict[str, Any]] = []
@@ -104,6 +138,8 @@ class EventSourceMappings(Poller):
             if not (messages := answer.get("Messages", ())):
                 break
             received += messages
+            batch.messages |= {message["MessageId"] for message in messages}
+        self._refused.discard(mapping.uuid)
         records = [_record(message, mapping.event_source_arn, self._cloud.region) for message in received]
         kept = [record for record in records if _passes(mapping.filter_criteria, record)]
         done = {record["messageId"] for record in records} - {record["messageId"] for record in kept}
@@ -130,6 +166,29 @@ class EventSourceMappings(Poller):
                     config=Config(retries={"total_max_attempts": 1}),
                 )
             return self._clients[role]
+
+
+def _free_at(queue: Any) -> dict[str, float | None]:
+    """When each message of a queue can be received again, by `time.monotonic`; None if it can be now."""
+    messages = tuple(queue._messages) if queue is not None else ()
+    groups: dict[str, float] = {}
+    if messages and queue.fifo_queue:  # what is received of a group holds back those behind it
+        for it in messages:
+            groups[it.group_id] = max(groups.get(it.group_id, 0.0), it.visible_at)
+    now, elapsed = time.time(), time.monotonic()
+    frees = {it.id: max(it.visible_at, it.delayed_until, groups.get(it.group_id, 0.0)) / 1000 - now for it in messages}
+    return {key: elapsed + free if free > 0 else None for key, free in frees.items()}
+
+
+def _of_queues(cloud: CloudContext) -> list[Any]:
+    """The mappings of queues that are switched on."""
+    mappings: dict[str, Any] = backend_of(cloud)._event_source_mappings
+    return [it for it in tuple(mappings.values()) if it.enabled in (True, "true") and ":sqs:" in it.event_source_arn]
+
+
+def _what(mapping: Any) -> str:
+    queue, function = mapping.event_source_arn.rpartition(":")[2], parse_name(mapping.function_arn, None)[0]
+    return f"message of queue {queue} for {function}"
 
 
 def processed(message_ids: Sequence[str], answer: bytes) -> list[str]:

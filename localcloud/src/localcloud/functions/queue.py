@@ -18,6 +18,7 @@ from localcloud.context import CloudContext
 from localcloud.functions.configuration import backend_of, look_up, parse_name
 from localcloud.functions.destinations import Destinations, Ending
 from localcloud.functions.types import Function, Invocation, LambdaError, Outcome
+from localcloud.rest import Going
 
 # Lambda waits one minute before the second attempt and two before the third. Whoever sits at a laptop (or in CI) waits
 # for the outcome, and what heals in a minute on AWS, such as another service, runs in this very process.
@@ -85,6 +86,8 @@ class AsynchronousInvocations:
         self._changed = threading.Condition()
         self._heap: list[tuple[float, int, _Event]] = []
         self._order = itertools.count()
+        self._in_hand: dict[str, _Event] = {}
+        """By request id, those that a worker has."""
         self._stopped = False
         self._threads = [
             threading.Thread(target=self._work, name=f"lambda-queue-{number}", daemon=True)
@@ -128,8 +131,20 @@ class AsynchronousInvocations:
                 elif (delay := self._heap[0][0] - time.monotonic()) > 0:
                     self._changed.wait(delay)
                 else:
-                    return heapq.heappop(self._heap)[2]
+                    event = heapq.heappop(self._heap)[2]
+                    self._in_hand[event.invocation.request_id] = event
+                    return event
         return None
+
+    def going_on(self) -> list[Going]:
+        """Every event that neither succeeded nor was given up."""
+        with self._changed:
+            waiting: list[tuple[float | None, _Event]] = [(due, event) for due, _, event in self._heap]
+            in_hand = [(None, event) for event in self._in_hand.values()]
+        return [
+            Going(f"invocation of {parse_name(it.invocation.invoked_arn, None)[0]}", it.invocation.request_id, until)
+            for until, it in waiting + in_hand
+        ]
 
     def _work(self) -> None:
         while (event := self._pop()) is not None:
@@ -141,6 +156,9 @@ class AsynchronousInvocations:
                     return
                 self._cloud.delivered(event.kept_as)
                 _logger.exception("an asynchronous invocation of %s was lost", event.invocation.invoked_arn)
+            finally:
+                with self._changed:
+                    self._in_hand.pop(event.invocation.request_id, None)
 
     def _attempt(self, event: _Event) -> bool:
         """Try once; False if the event will be tried again."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
 import uuid
@@ -18,11 +19,12 @@ from typing import Any
 from moto.dynamodb.models import dynamodb_backends
 
 from localcloud.context import CloudContext
-from localcloud.functions.configuration import backend_of, look_up
+from localcloud.functions.configuration import backend_of, look_up, parse_name
 from localcloud.functions.event_source_mappings import passes, processed
 from localcloud.functions.polling import Invoker, Poller
 from localcloud.functions.types import LambdaError, Outcome
 from localcloud.identity import Identity
+from localcloud.rest import Going
 
 _RETRY_SECONDS, _RETRY_SECONDS_AT_MOST = 0.1, 5.0
 
@@ -35,12 +37,33 @@ class StreamSources(Poller):
     def __init__(self, cloud: CloudContext, functions: Invoker) -> None:
         super().__init__(cloud, functions, thread="lambda-streams")
         self._busy: set[str] = set()
+        self._pauses: dict[str, float] = {}
+        """When the failed batch of a mapping is tried again, by `time.monotonic`."""
 
     def look(self) -> None:
         """Begin the batches of streams that are due."""
         for mapping in tuple(backend_of(self._cloud)._event_source_mappings.values()):
             if _is_on(mapping) and ":dynamodb:" in mapping.event_source_arn and mapping.uuid not in self._busy:
                 self._look(mapping)
+
+    def going_on(self) -> list[Going]:
+        """Batches, and records that are still to come."""
+        mappings = [it for it in tuple(backend_of(self._cloud)._event_source_mappings.values()) if _is_on(it)]
+        return [going for it in mappings if ":dynamodb:" in it.event_source_arn and (going := self._going(it))]
+
+    def _going(self, mapping: Any) -> Going | None:
+        table, function = mapping.event_source_arn.split(":table/")[1].partition("/")[0], mapping.function_arn
+        what = f"records of table {table} for {parse_name(function, None)[0]}"
+        shard, begun = _shard(mapping), mapping.stream_position
+        key = f"{mapping.uuid} {begun}"
+        if mapping.uuid in self._busy:
+            return Going(what, key, self._pauses.get(mapping.uuid))
+        if shard is None or len(shard.items) <= begun:
+            return None
+        if mapping.uuid in self._refused:
+            return Going(what, key, math.inf)
+        window, since = float(mapping.max_batch_window or 0), self._since.get(mapping.uuid)
+        return Going(what, key, None if since is None or not window else since + window)
 
     def _look(self, mapping: Any) -> None:
         """Begin a batch, if it is full or has waited long enough."""
@@ -80,6 +103,8 @@ class StreamSources(Poller):
         if refusal and mapping.uuid not in self._refused:
             self._refused.add(mapping.uuid)
             _logger.warning("the mapping of %s: %s", mapping.event_source_arn, refusal)
+        elif not refusal:
+            self._refused.discard(mapping.uuid)
         return not refusal
 
     def _deliver(self, mapping: Any, records: list[dict[str, Any]]) -> bool:
@@ -98,7 +123,10 @@ class StreamSources(Poller):
             if condition := _given_up(mapping, records, attempts):
                 self._tell(mapping, records, condition, attempts, outcome)
                 return True
-            self._stopped.wait(min(_RETRY_SECONDS * 2.0 ** (attempts - 1), _RETRY_SECONDS_AT_MOST))
+            pause = min(_RETRY_SECONDS * 2.0 ** (attempts - 1), _RETRY_SECONDS_AT_MOST)
+            self._pauses[mapping.uuid] = time.monotonic() + pause
+            self._stopped.wait(pause)
+            self._pauses.pop(mapping.uuid, None)
         return False
 
     def _invoke(self, mapping: Any, records: Sequence[Mapping[str, Any]]) -> Outcome | None:

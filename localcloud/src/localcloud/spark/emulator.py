@@ -16,6 +16,7 @@ from localcloud.api_call import ApiCall
 from localcloud.context import CloudContext
 from localcloud.identity import calls
 from localcloud.processes import Process
+from localcloud.rest import Going
 from localcloud.spark.job import CannotRun, run
 
 _OVER = frozenset({"SUCCESS", "FAILED", "CANCELLED"})
@@ -56,6 +57,7 @@ class EmrServerless:
         self._cloud = cloud
         self._applications: dict[str, dict[str, Any]] = {}
         self._runs: dict[tuple[str, str], _Run] = {}
+        self._at_work: dict[str, Going] = {}
         self._lock = threading.RLock()
         self._verbs: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "CreateApplication": self._create,
@@ -220,6 +222,7 @@ class EmrServerless:
             "updatedAt": now,
         }
         one = self._runs[given["applicationId"], number] = _Run(told, given.get("clientToken") or number)
+        self._at_work[number] = Going(f"job of {application.get('name') or given['applicationId']}", number)
         threading.Thread(
             target=self._work, args=(one, application.get("monitoringConfiguration") or {}), name=f"job {number}",
             daemon=True,
@@ -255,6 +258,16 @@ class EmrServerless:
 
     def _work(self, one: _Run, monitoring: Mapping[str, Any]) -> None:
         """One job run from SUBMITTED to its end."""
+        try:
+            self._see_through(one, monitoring)
+        finally:
+            self._at_work.pop(one.told["jobRunId"], None)
+
+    def going_on(self) -> list[Going]:
+        """Job runs that aren't over."""
+        return list(self._at_work.copy().values())
+
+    def _see_through(self, one: _Run, monitoring: Mapping[str, Any]) -> None:
         self._move(one, "RUNNING", startedAt=time.time())
         state, details = "FAILED", ""
         try:

@@ -27,7 +27,9 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfun
 from localcloud.containers.logs import LogStream
 from localcloud.context import CloudContext
 from localcloud.moto_patches.patches import Patches
+from localcloud.rest import Going
 from localcloud.workflows import api, maps, query, tasks
+from localcloud.workflows.waits import Waits
 
 _METRICS = {
     "SUCCEEDED": "ExecutionsSucceeded",
@@ -44,6 +46,7 @@ class Workflows:
         self._cloud = cloud
         self._patches = Patches()
         self._running: dict[str, Any] = {}
+        self._waits = Waits()
         self._lock = threading.Lock()
         cloud.dispatcher.add(api.StatesApi(cloud))
 
@@ -55,6 +58,7 @@ class Workflows:
         query.install(self._patches)
         tasks.install(self._cloud, self._patches)
         maps.install(self._cloud, self._patches)
+        self._waits.install(self._patches)
         self._patches.set(StateMachine, "_handle_name_input_idempotency", _same_execution(StateMachine))
         self._patches.set(StepFunctionsParserBackend, "start_execution", _named(StepFunctionsParserBackend))
         emulator = self
@@ -109,23 +113,32 @@ class Workflows:
                 execution.stop(stop_date=datetime.now(UTC), error=None, cause="the local cloud closes")
         self._patches.close()
 
+    def going_on(self) -> list[Going]:
+        """Executions that aren't over."""
+        with self._lock:
+            # One that was stopped while it waits for a callback has a thread that goes on waiting.
+            running = [it for it in self._running.values() if it.exec_status != ExecutionStatus.ABORTED]
+        return [
+            Going(f"execution of {it.state_machine.name}", it.exec_arn, self._waits.until(it.exec_arn))
+            for it in running
+        ]
+
     def _started(self, execution: Any) -> None:
         with self._lock:
             self._running[execution.exec_arn] = execution
         self._later(execution, "ExecutionsStarted", "RUNNING")
 
     def _ended(self, execution: Any) -> None:
-        with self._lock:
-            self._running.pop(execution.exec_arn, None)
         status = str(getattr(execution.exec_status, "value", execution.exec_status))
         self._later(execution, _METRICS[status], status)
+        with self._lock:
+            self._running.pop(execution.exec_arn, None)
         execution.over.set()
 
     def _later(self, execution: Any, metric: str, status: str) -> None:
         """Count and announce outside of moto's lock, which the caller may hold."""
         if not self._cloud.stopped.is_set():
-            with suppress(RuntimeError):  # the cloud closes just now
-                self._cloud.workers.submit(self._tell, execution, metric, status)
+            self._cloud.aside(self._tell, execution, metric, status)
 
     def _tell(self, execution: Any, metric: str, status: str) -> None:
         if status != "RUNNING" and execution._cloud_watch_logging_session:
