@@ -193,26 +193,7 @@ def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str | None =
         if port and not (port == last and _is_free(port, within=_PORT_SECONDS)):
             _check_port(port)
         (directory / RECORD).unlink(missing_ok=True)
-        command = [
-            sys.executable,
-            "-m",
-            "localcloud.server",
-            str(directory),
-            "--port",
-            str(port),
-            "--region",
-            region or _last(directory, REGION) or DEFAULT_REGION,
-        ]
-        with (directory / _LOG).open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                env={**_THRIFTY, **os.environ},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                close_fds=True,
-            )
+        process = _spawn(directory, port, region or _last(directory, REGION) or DEFAULT_REGION)
         try:
             return _await_health(directory, process)
         except BaseException:
@@ -296,6 +277,15 @@ def status(directory: Path) -> Running | None:
     except (OSError, ValueError):
         return None
     return record if healthy else None
+
+
+def _spawn(directory: Path, port: int, region: str) -> subprocess.Popen[bytes]:
+    options = ["--port", str(port), "--region", region]
+    with (directory / _LOG).open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "localcloud.server", str(directory), *options], env={**_THRIFTY, **os.environ},
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True,
+        )  # fmt: skip
 
 
 def _await_health(directory: Path, process: subprocess.Popen[bytes]) -> Running:
