@@ -37,3 +37,10 @@ class Connection:
     def artifacts(self) -> ArtifactStore:
         """The files of models."""
         return ArtifactStore(self.description.artifacts_bucket, self.clients)
+
+
+class Verbs:
+    """A group of verbs on one stack: what they stand on."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._description = connection, connection.description

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from headwater.client.connection import Connection
+from headwater.client.connection import Connection, Verbs
 from headwater.client.errors import needed
 from headwater.client.scrape_tokens import Tokens
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headwater.monitoring.watching import Watching
 
 
-class Monitor:
+class Monitor(Verbs):
     """The verbs on watching; ``headwater.connect().monitor``.
 
     Each answer has ``frame()``, a pandas frame of it, and but for `statuses` ``plot()``, a matplotlib figure where
@@ -32,7 +32,7 @@ class Monitor:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._description = connection, connection.description
+        super().__init__(connection)
         self.tokens = Tokens(connection)
 
     def openmetrics(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from headwater.client.api import Api
-from headwater.client.connection import Connection
+from headwater.client.connection import Verbs
 from headwater.client.errors import EventRefused, needed
 from headwater.client.lineage.parts import NodeFact, Part, Step, TakenEvent
 from headwater.client.people import me
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _REFUSED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
 
 
-class Lineage:
+class Lineage(Verbs):
     """The verbs on lineage; ``headwater.connect().lineage``.
 
     A node is named by its id, of whose version the first characters are enough (``model:flight_delay@2``,
@@ -41,9 +41,6 @@ class Lineage:
 
     ``at`` asks what had come to be by a time, ``known`` what was written down by then; both with their time zone.
     """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection, self._description = connection, connection.description
 
     @property
     def _api(self) -> Api:
