@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from headwater.client.connection import Connection, Verbs
 from headwater.client.errors import needed
 from headwater.client.scrape_tokens import Tokens
+from headwater.monitoring.asked_days import AskedDays
 
 if TYPE_CHECKING:
     from headwater.monitoring.answers import Explanation, ModelStatus, Quality, Replay, Segments, Watched
@@ -114,7 +115,7 @@ class Monitor(Verbs):
             The days aren't in order, or more than 400.
         """
         with self._watching(as_of) as watching:
-            return watching.drift(model, version=version, since=since, until=until, segment=segment, horizon=horizon)
+            return watching.drift(model, AskedDays(version, since, until), segment=segment, horizon=horizon)
 
     def quality(
         self, model: str, *, version: int | None = None, since: date | None = None, until: date | None = None
@@ -124,7 +125,7 @@ class Monitor(Verbs):
         The parameters and errors are those of `drift`.
         """
         with self._watching() as watching:
-            return watching.quality(model, version=version, since=since, until=until)
+            return watching.quality(model, AskedDays(version, since, until))
 
     def segments(
         self, model: str, *, version: int | None = None, since: date | None = None, until: date | None = None
@@ -134,7 +135,7 @@ class Monitor(Verbs):
         The parameters and errors are those of `drift`; raises `NoSuchDay` if there are no predictions.
         """
         with self._watching() as watching:
-            return watching.segments(model, version=version, since=since, until=until)
+            return watching.segments(model, AskedDays(version, since, until))
 
     def explain(self, model: str, day: date, feature: str | None = None, *, version: int | None = None) -> Explanation:
         """All features of a day, the most unusual first; or one with its histogram beside the reference's.
@@ -164,7 +165,7 @@ class Monitor(Verbs):
         The parameters and errors are those of `drift`.
         """
         with self._watching(as_of) as watching:
-            return watching.replay(model, since, until, version=version)
+            return watching.replay(model, AskedDays(version, since, until))
 
     def performance(
         self,
@@ -205,7 +206,7 @@ class Monitor(Verbs):
             The days aren't in order, or more than 400; ``as_of`` has no time zone.
         """
         with self._asking(model, as_of) as asking:
-            return asking.performance(version=version, since=since, until=until, segment=segment, by=by)
+            return asking.performance(AskedDays(version, since, until), segment=segment, by=by)
 
     def errors(
         self,
@@ -221,18 +222,13 @@ class Monitor(Verbs):
 
         Parameters
         ----------
-        model : str
-        version : int, optional
-            By default the one that serves.
-        since, until : date, optional
-            As in `performance`.
+        model, version, since, until, as_of
+            As in `performance`, which raises the same errors.
         beside : int, optional
             Another version: the same slices among its predictions of the same days.
-        as_of : datetime, optional
-            As in `performance`, which raises the same errors.
         """
         with self._asking(model, as_of) as asking:
-            return asking.errors(version=version, since=since, until=until, beside=beside)
+            return asking.errors(AskedDays(version, since, until), beside=beside)
 
     @contextmanager
     def _asking(self, model: str, as_of: datetime | None) -> Iterator[Asking]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from headwater.clock import check_year, moment_asked
 from headwater.errors import InvalidRequest
+from headwater.monitoring.asked_days import AskedDays
 from headwater.monitoring.drift.verdicts import Finding
 from headwater.monitoring.fingerprints import fingerprint
 from headwater.monitoring.messages import (
@@ -67,7 +68,7 @@ def ask(stack: WatchedStack, question: str, model: str, query: Mapping[str, str]
     if unknown := sorted(query.keys() - set(parameters)):
         raise InvalidRequest(f"no parameter {', '.join(unknown)[:80]}: expected {', '.join(parameters)}")
     known = moment_asked(query, "as_of")
-    _days(query)
+    _asked_days(query)
     found = fingerprint(stack, question, model, query, known, datetime.now(UTC))
     return Asked(found, lambda: answer(stack, model, query))
 
@@ -95,9 +96,8 @@ def _status(stack: WatchedStack, model: str, query: Mapping[str, str]) -> Status
 
 
 def _drift(stack: WatchedStack, model: str, query: Mapping[str, str]) -> DriftAnswer:
-    since, until = _days(query)
     found = stack.watching(moment_asked(query, "as_of")).drift(
-        model, since=since, until=until, segment=query.get("segment", "")
+        model, _asked_days(query), segment=query.get("segment", "")
     )
     return {
         "model": model,
@@ -121,8 +121,7 @@ def _drift(stack: WatchedStack, model: str, query: Mapping[str, str]) -> DriftAn
 
 
 def _quality(stack: WatchedStack, model: str, query: Mapping[str, str]) -> QualityAnswer:
-    since, until = _days(query)
-    found = stack.watching(moment_asked(query, "as_of")).quality(model, since=since, until=until)
+    found = stack.watching(moment_asked(query, "as_of")).quality(model, _asked_days(query))
     return {
         "model": model,
         "version": found.version,
@@ -142,9 +141,8 @@ def _quality(stack: WatchedStack, model: str, query: Mapping[str, str]) -> Quali
 
 
 def _performance(stack: WatchedStack, model: str, query: Mapping[str, str]) -> Told:
-    since, until = _days(query)
     with stack.asking(model, moment_asked(query, "as_of")) as asking:
-        found = asking.performance(since=since, until=until, segment=query.get("segment", ""), delay=False)
+        found = asking.performance(_asked_days(query), segment=query.get("segment", ""), delay=False)
         # What was asked as of a moment stays, whatever becomes available.
         until_then = asking.changes() if "as_of" not in query else None
     report = found.whole.report
@@ -196,12 +194,12 @@ def _finding(one: Finding) -> MonitorFinding:
     return {"feature": one.feature, "channel": one.channel.value, "value": one.value, "usual": list(one.usual)}
 
 
-def _days(query: Mapping[str, str]) -> tuple[date | None, date | None]:
+def _asked_days(query: Mapping[str, str]) -> AskedDays:
     since, until = _day(query, "from"), _day(query, "to")
     last = until or datetime.now(UTC).date()
     if since is not None and not since <= last < since + timedelta(days=LONGEST):
         raise InvalidRequest(f"{since} to {last}: expected 1 to {LONGEST} days, the first one not after the last")
-    return since, until
+    return AskedDays(since=since, until=until)
 
 
 def _day(query: Mapping[str, str], name: str) -> date | None:
