@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+import typer
 
 from headwater.clock import check_year
 from headwater.errors import InvalidRequest
 
+PausedUntilOption = Annotated[
+    str | None, typer.Option("--until", help="ISO 8601, UTC unless it has an offset. [default: until you resume]")
+]
 Moment = TypeVar("Moment", date, datetime)
 
 
