@@ -6,6 +6,7 @@ from functools import cached_property
 
 from headwater.client.api import Api
 from headwater.client.description import Description
+from headwater.graph import Places
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.storage.clients import Clients
@@ -26,7 +27,23 @@ class Connection:
     @cached_property
     def table(self) -> Table:
         """The registry table, which holds the records of everything."""
-        return Table(self.description.registry_table, self.clients)
+        return self.places.table
+
+    @cached_property
+    def places(self) -> Places:
+        """Where the stack keeps its facts."""
+        stack = self.description
+        return Places(
+            registry_table=stack.registry_table,
+            lake_bucket=stack.lake_bucket,
+            artifacts_bucket=stack.artifacts_bucket,
+            clients=self.clients,
+            predictions_bucket=stack.predictions_bucket,
+            project=stack.project,
+            stack=stack.name,
+            account=stack.training_arn.split(":")[4],
+            region=stack.region,
+        )
 
     @cached_property
     def registry(self) -> Registry:

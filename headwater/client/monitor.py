@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from headwater.monitoring.answers import Explanation, ModelStatus, Quality, Replay, Segments, Watched
     from headwater.monitoring.performance.answers import By, ErrorsAnswer, PerformanceAnswer
     from headwater.monitoring.performance.asking import Asking
-    from headwater.monitoring.stack import WatchedStack
     from headwater.monitoring.watching import Watching
 
 
@@ -98,7 +97,7 @@ class Monitor(Verbs):
         version : int, optional
             By default the one that serves.
         since, until : date, optional
-            First and last day, UTC; by default the last seven that have predictions.
+            First and last day, UTC, by the predictions' ``as_of``; by default the last seven that have predictions.
         segment : str
             Such as ``carrier=UA``, of a declared column.
         horizon : int
@@ -182,16 +181,8 @@ class Monitor(Verbs):
 
         Parameters
         ----------
-        model : str
-        version : int, optional
-            By default the one that serves.
-        since, until : date, optional
-            First and last day, UTC, by the predictions' ``as_of``; by default the last seven that have predictions, or
-            28 by week.
-        segment : str
-            Such as ``carrier=UA``, of a declared column.
-        as_of : datetime, optional
-            Only predictions and labels that were received before this moment count.
+        model, version, since, until, segment, as_of
+            As in `drift`; by default the last 28 days by week. Of labels, too, only those that were received count.
         by : {"day", "week"}
             Weeks begin on Monday.
 
@@ -232,24 +223,19 @@ class Monitor(Verbs):
 
     @contextmanager
     def _asking(self, model: str, as_of: datetime | None) -> Iterator[Asking]:
-        with self._stack() as stack, stack.asking(model, as_of) as asking:
-            yield asking
+        with _watched():
+            from headwater.monitoring.stack import asking
+
+            with asking(self._connection.places, model, as_of) as found:
+                yield found
 
     @contextmanager
     def _watching(self, as_of: datetime | None = None) -> Iterator[Watching]:
-        with self._stack() as stack:
-            yield stack.watching(as_of)
+        with _watched():
+            from headwater.monitoring.stack import watching
 
-    @contextmanager
-    def _stack(self) -> Iterator[WatchedStack]:
-        with needed("models are watched by NumPy and pandas, from predictions that DuckDB reads"):
-            from headwater.monitoring.stack import WatchedStack
+            yield watching(self._connection.places, as_of)
 
-            stack = self._description
-            yield WatchedStack(
-                registry_table=stack.registry_table,
-                artifacts_bucket=stack.artifacts_bucket,
-                predictions_bucket=stack.predictions_bucket,
-                lake_bucket=stack.lake_bucket,
-                clients=self._connection.clients,
-            )
+
+def _watched() -> AbstractContextManager[None]:
+    return needed("models are watched by NumPy and pandas, from predictions that DuckDB reads")

@@ -15,7 +15,7 @@ from headwater.client.errors import EventRefused, needed
 from headwater.client.lineage.parts import NodeFact, Part, Step, TakenEvent
 from headwater.client.people import me
 from headwater.errors import InvalidRequest
-from headwater.graph import Edge, Known, Node, Places
+from headwater.graph import Edge, Known, Node
 from headwater.routes import TAKE_EVENT
 from headwater.storage.clients import error_code
 
@@ -50,19 +50,7 @@ class Lineage(Verbs):
     def _service(self) -> LineageService:
         from headwater.lineage.service import LineageService
 
-        stack = self._description
-        places = Places(
-            registry_table=stack.registry_table,
-            lake_bucket=stack.lake_bucket,
-            artifacts_bucket=stack.artifacts_bucket,
-            clients=self._connection.clients,
-            predictions_bucket=stack.predictions_bucket,
-            project=stack.project,
-            stack=stack.name,
-            account=stack.training_arn.split(":")[4],
-            region=stack.region,
-        )
-        return LineageService(places)
+        return LineageService(self._connection.places)
 
     def why(
         self,
