@@ -27,7 +27,7 @@ class _Encrypted(AwsOrigin):
     _form: ClassVar[str]
     """Regular expression of its name."""
     _arn: ClassVar[str]
-    """Of its ARN."""
+    """Regular expression of its ARN."""
 
     @model_validator(mode="after")
     def _check_key(self) -> Self:

@@ -190,7 +190,7 @@ class _File:
     names: Sequence[str]
     """Names of its columns."""
     columns: Sequence[str]
-    """Those that are kept."""
+    """Names of the columns that are kept."""
     gzipped: bool
 
 
