@@ -27,7 +27,7 @@ class Connection:
     @cached_property
     def table(self) -> Table:
         """The registry table, which holds the records of everything."""
-        return self.places.table
+        return Table(self.description.registry_table, self.clients)
 
     @cached_property
     def places(self) -> Places:
