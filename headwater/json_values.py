@@ -146,6 +146,22 @@ def loads(text: str) -> Any:
     return _DECODER.decode(text)
 
 
+def body_of(body: bytes, refusal: type[InvalidRequest]) -> Any:
+    """The value of a request's body, JSON in UTF-8.
+
+    Raises
+    ------
+    refusal
+        The body is no such JSON; the message says why.
+    """
+    try:
+        return loads(body.decode("utf-8", "surrogatepass"))
+    # Text that isn't UTF-8 is a ValueError too; a thousand open brackets are a RecursionError.
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise refusal(f"the body is not JSON: {reason}") from error
+
+
 def number_of(text: str) -> int | float | Decimal | None:
     """The number that a cell says, exactly; None if it says none."""
     text = text.strip()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -41,32 +43,43 @@ def described() -> str:
     return f"crash points: 1 of {STEP}, as with {again}; all of them in `make nightly`"
 
 
-def die_at(patches: pytest.MonkeyPatch, number: int, *calls: tuple[type, Sequence[str]], when: str = "before") -> None:
-    """Raise `Killed` at the n-th call of some methods from now on, before it is made or after it was.
+@dataclass
+class Death:
+    """Whether the process died."""
+
+    came: bool = False
+
+
+@contextmanager
+def dying_at(number: int, *calls: tuple[type, Sequence[str]], when: str = "before") -> Iterator[Death]:
+    """In which the process dies at the n-th call of some methods, before it is made or after it was.
 
     Parameters
     ----------
-    patches : pytest.MonkeyPatch
-        Undoes it.
     number : int
         The call, from 1 on; 0: none.
     calls : tuples of a class and its methods' names
     when : str
         "before" or "after".
     """
-    left = [number]
-    for owner, names in calls:
-        for name in names:
-            original = getattr(owner, name)
+    left, death = [number], Death()
+    with pytest.MonkeyPatch.context() as patches:
+        for owner, names in calls:
+            for name in names:
+                original = getattr(owner, name)
 
-            def call(*given: Any, _original: Any = original, **more: Any) -> Any:
-                left[0] -= 1
-                dies = left[0] == 0
-                if dies and when == "before":
-                    raise Killed
-                answer = _original(*given, **more)
-                if dies:
-                    raise Killed
-                return answer
+                def call(*given: Any, _original: Any = original, **more: Any) -> Any:
+                    left[0] -= 1
+                    dies = left[0] == 0
+                    if dies and when == "before":
+                        raise Killed
+                    answer = _original(*given, **more)
+                    if dies:
+                        raise Killed
+                    return answer
 
-            patches.setattr(owner, name, call)
+                patches.setattr(owner, name, call)
+        try:
+            yield death
+        except Killed:
+            death.came = True

@@ -1,4 +1,6 @@
-"""`headwater data`: commits, branches and tags. What moves bytes is in `data_files`."""
+"""`headwater data`: the commands, and those that show commits. What makes one is in `data_commits`, what
+moves bytes in `data_files`, what moves branches in `data_refs`.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli import data_files, data_refs
+from headwater.cli import data_refs
 from headwater.cli.command import StackOption, commands, connect, group
+from headwater.cli.data_commits import commit, import_prefix, merge, revert, upload
+from headwater.cli.data_files import cat, checkout, gc, verify
 from headwater.cli.data_options import (
     BranchOption,
     DatasetArgument,
     LimitOption,
-    MessageOption,
-    MetaOption,
     PathArgument,
     RevisionArgument,
-    author,
-    committed,
     dataset,
-    texts,
 )
 from headwater.cli.output import Answer, listed, note, table
 from headwater.cli.progress import counting
@@ -33,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
     data = group("data", "Data version control: commits, branches and merges over S3 versions.", app)
     commands(data, list_datasets, status, commit, log, show_commit, diff, ls, blame, revert, merge)
     data_refs.add_to(data)
-    data_files.add_to(data)
+    commands(data, checkout, upload, import_prefix, verify, cat, gc)
 
 
 def list_datasets(stack: StackOption = None) -> Answer:
@@ -67,23 +66,6 @@ def status(name: DatasetArgument, branch: BranchOption = "main", stack: StackOpt
         staged = [(path, "gone" if found is None else "staged") for path, found in data.status(branch, progress)]
     note(f"staged in s3://{data.staging_area(branch)}: {len(staged)} paths differ from the last commit")
     return listed(("path", "state"), staged)
-
-
-def commit(
-    name: DatasetArgument,
-    message: MessageOption,
-    branch: BranchOption = "main",
-    meta: MetaOption = None,
-    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Commit even if nothing changed.")] = False,
-    stack: StackOption = None,
-) -> Answer:
-    """Commit the changes in the branch's staging area in S3, which `headwater data status` shows."""
-    kept = texts(meta)
-    with counting("listing") as progress:
-        done = dataset(name, stack).commit(
-            message, branch=branch, meta=kept, author=author(), allow_empty=allow_empty, progress=progress
-        )
-    return committed(done, branch)
 
 
 def log(
@@ -168,38 +150,6 @@ def blame(
     found = dataset(name, stack).blame(path, revision)
     rows = [(found.id[:12], found.commit.time, found.commit.author, found.commit.message, _pairs(found.commit.meta))]
     return listed(("commit", "time (UTC)", "author", "message", "meta"), rows, _shown(found))
-
-
-def revert(
-    name: DatasetArgument,
-    revision: RevisionArgument,
-    branch: BranchOption = "main",
-    message: MessageOption = "",
-    stack: StackOption = None,
-) -> Answer:
-    """Undo the changes of one commit, in a new commit."""
-    return committed(dataset(name, stack).revert(revision, branch=branch, message=message, author=author()), branch)
-
-
-def merge(
-    name: DatasetArgument,
-    source: Annotated[str, typer.Argument(help="Branch or other revision to bring in.")],
-    into: Annotated[str, typer.Option("--into", help="Branch that takes it.")] = "main",
-    strategy: Annotated[
-        str | None, typer.Option("--strategy", help="Whose version wins a conflict: ours (--into) or theirs.")
-    ] = None,
-    message: MessageOption = "",
-    stack: StackOption = None,
-) -> Answer:
-    """Merge a branch's changes into another branch; a path that both changed is a conflict."""
-    from typing import cast
-
-    if strategy not in {None, "ours", "theirs"}:
-        raise typer.BadParameter(f"--strategy {strategy}: expected ours or theirs")
-    done = dataset(name, stack).merge(
-        source, into=into, strategy=cast("Any", strategy), message=message, author=author()
-    )
-    return committed(done, into)
 
 
 def _shown(found: Logged) -> dict[str, Any]:

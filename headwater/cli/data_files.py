@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, commands, connect
-from headwater.cli.data_options import (
-    BranchOption,
-    DatasetArgument,
-    MessageOption,
-    MetaOption,
-    PathArgument,
-    RevisionArgument,
-    author,
-    committed,
-    dataset,
-    texts,
-)
+from headwater.cli.command import StackOption, YesOption, connect
+from headwater.cli.data_options import DatasetArgument, FolderArgument, PathArgument, RevisionArgument, dataset
 from headwater.cli.output import Answer, confirm, listed, note
 from headwater.cli.progress import counting
-
-FolderArgument = Annotated[Path, typer.Argument(help="Folder on this machine.")]
-
-
-def add_to(data: typer.Typer) -> None:
-    """Add the commands."""
-    commands(data, checkout, upload, import_prefix, verify, cat, gc)
 
 
 def checkout(
@@ -44,41 +25,6 @@ def checkout(
         done = dataset(name, stack).checkout(folder, revision, force=force, progress=progress)
     note(f"{folder} holds {done.commit[:12]}: {done.written} written, {done.removed} removed, {done.kept} kept")
     return Answer(done._asdict())
-
-
-def upload(
-    name: DatasetArgument,
-    folder: FolderArgument,
-    message: MessageOption,
-    branch: BranchOption = "main",
-    delete: Annotated[bool, typer.Option("--delete", help="Take out what the folder lacks.")] = False,
-    meta: MetaOption = None,
-    stack: StackOption = None,
-) -> Answer:
-    """Commit a folder's files to a branch; those it has already aren't sent."""
-    kept = texts(meta)
-    with counting("uploading") as progress:
-        done = dataset(name, stack).upload(
-            folder, message, branch=branch, delete=delete, meta=kept, author=author(), progress=progress
-        )
-    return committed(done, branch)
-
-
-def import_prefix(
-    name: DatasetArgument,
-    uri: Annotated[str, typer.Argument(help="s3://bucket/folder, of a bucket with versions.")],
-    message: MessageOption,
-    branch: BranchOption = "main",
-    meta: MetaOption = None,
-    stack: StackOption = None,
-) -> Answer:
-    """Commit the objects under a prefix without copying them; a second call commits the changes there."""
-    kept = texts(meta)
-    with counting("listing") as progress:
-        done = dataset(name, stack).import_prefix(
-            uri, message, branch=branch, meta=kept, author=author(), progress=progress
-        )
-    return committed(done, branch)
 
 
 def verify(

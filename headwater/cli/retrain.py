@@ -9,7 +9,7 @@ import typer
 
 from headwater.cli.command import StackOption, YesOption, commands, connect, group
 from headwater.cli.output import Answer, answered, confirm, indented, note, table
-from headwater.cli.times import time_in_utc
+from headwater.cli.times import PausedUntilOption, time_in_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,9 +64,7 @@ def run(model: ModelArgument, why: WhyOption = "", yes: YesOption = False, stack
 
 def pause(
     model: ModelArgument,
-    until: Annotated[
-        str | None, typer.Option("--until", help="ISO 8601, UTC unless it has an offset. [default: until you resume]")
-    ] = None,
+    until: PausedUntilOption = None,
     why: WhyOption = "",
     stack: StackOption = None,
 ) -> Answer:

@@ -9,7 +9,7 @@ import typer
 
 from headwater.cli.command import StackOption, YesOption, commands, connect, group
 from headwater.cli.output import Answer, answered, confirm, note, show, table
-from headwater.cli.times import schedule_words, this_year, time_in_utc
+from headwater.cli.times import PausedUntilOption, schedule_words, this_year, time_in_utc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,9 +65,7 @@ def history(
 
 def pause(
     name: NameArgument,
-    until: Annotated[
-        str | None, typer.Option("--until", help="ISO 8601, UTC unless it has an offset. [default: until you resume]")
-    ] = None,
+    until: PausedUntilOption = None,
     why: Annotated[str, typer.Option("--why", help="Shown in the history of the ticks that it skips.")] = "",
     stack: StackOption = None,
 ) -> Answer:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
+from typing import Annotated, TypeVar
+
+import typer
 
 from headwater.clock import check_year
 from headwater.errors import InvalidRequest
+
+PausedUntilOption = Annotated[
+    str | None, typer.Option("--until", help="ISO 8601, UTC unless it has an offset. [default: until you resume]")
+]
+Moment = TypeVar("Moment", date, datetime)
 
 
 def time_of(text: str, option: str = "") -> datetime:
@@ -17,12 +26,7 @@ def time_of(text: str, option: str = "") -> datetime:
     InvalidRequest
         It is no time, or of a year that nobody means; the message begins with ``option``.
     """
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidRequest(f"{_given(text, option)} is no time: write it as 2026-03-01T12:00:00Z") from error
-    check_year(found, _given(text, option))
-    return found
+    return _read(datetime.fromisoformat, text, option, "time", "2026-03-01T12:00:00Z")
 
 
 def time_in_utc(text: str, option: str = "") -> datetime:
@@ -53,10 +57,14 @@ def day_of(text: str, option: str = "", *, example: str = "2026-03-01") -> date:
     InvalidRequest
         It is no day, or of a year that nobody means; the message begins with ``option``.
     """
+    return _read(date.fromisoformat, text, option, "day", example)
+
+
+def _read(read: Callable[[str], Moment], text: str, option: str, what: str, example: str) -> Moment:
     try:
-        found = date.fromisoformat(text)
+        found = read(text)
     except ValueError as error:
-        raise InvalidRequest(f"{_given(text, option)} is no day: write it as {example}") from error
+        raise InvalidRequest(f"{_given(text, option)} is no {what}: write it as {example}") from error
     check_year(found, _given(text, option))
     return found
 

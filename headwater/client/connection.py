@@ -6,6 +6,7 @@ from functools import cached_property
 
 from headwater.client.api import Api
 from headwater.client.description import Description
+from headwater.graph import Places
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.storage.clients import Clients
@@ -29,6 +30,22 @@ class Connection:
         return Table(self.description.registry_table, self.clients)
 
     @cached_property
+    def places(self) -> Places:
+        """Where the stack keeps its facts."""
+        stack = self.description
+        return Places(
+            registry_table=stack.registry_table,
+            lake_bucket=stack.lake_bucket,
+            artifacts_bucket=stack.artifacts_bucket,
+            clients=self.clients,
+            predictions_bucket=stack.predictions_bucket,
+            project=stack.project,
+            stack=stack.name,
+            account=stack.training_arn.split(":")[4],
+            region=stack.region,
+        )
+
+    @cached_property
     def registry(self) -> Registry:
         """The model registry."""
         return Registry(self.table)
@@ -37,3 +54,10 @@ class Connection:
     def artifacts(self) -> ArtifactStore:
         """The files of models."""
         return ArtifactStore(self.description.artifacts_bucket, self.clients)
+
+
+class Verbs:
+    """A group of verbs on one stack: what they stand on."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._description = connection, connection.description

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from headwater.client.connection import Connection
+from headwater.client.connection import Verbs
 from headwater.client.errors import ApiRefused, BadTarget, needed
 from headwater.client.predictions import ApiValue
 from headwater.errors import InvalidRequest
@@ -44,11 +44,8 @@ class SentFeedback(ApiValue):
     """When it came, UTC."""
 
 
-class Feedback:
+class Feedback(Verbs):
     """The verbs on feedback; ``headwater.connect().feedback``."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection, self._description = connection, connection.description
 
     def list(
         self, model: str, since: date | None = None, until: date | None = None, *, history: bool = False

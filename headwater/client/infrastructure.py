@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cached_property
 
-from headwater.client.connection import Connection
+from headwater.client.connection import Connection, Verbs
 from headwater.errors import InvalidRequest
 from headwater.history.errors import NoHistory, StateUnknown
 from headwater.history.graph import Graph
@@ -26,7 +26,7 @@ class UpdateCard(Value):
     """The changes since the state before the update; None if that state isn't known."""
 
 
-class Infrastructure:
+class Infrastructure(Verbs):
     """The verbs on the infrastructure's history; ``headwater.connect().infra``.
 
     An update is named by its id, by four or more of the id's first characters that no other id has, by ``latest`` or by
@@ -34,7 +34,7 @@ class Infrastructure:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._description = connection, connection.description
+        super().__init__(connection)
         self.name = StackName(project=self._description.project, stack=self._description.name)
 
     @cached_property

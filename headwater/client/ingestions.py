@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Self
 
-from headwater.client.connection import Connection
+from headwater.client.connection import Connection, Verbs
 from headwater.client.errors import AmbiguousUpload, BadTarget, BadUpload, IngestionFailed, UploadNotFound
 from headwater.client.machines import Machine, reason_of
 from headwater.client.quarantine import RejectedRow, first_rows, require_format, write_rows
@@ -85,15 +85,12 @@ def upload(connection: Connection, source: str, path: Path, name: str | None = N
     return SentFile.of(source, file, landed)
 
 
-class Ingestions:
+class Ingestions(Verbs):
     """The verbs on ingestions of uploaded files; ``headwater.connect().ingestions``.
 
     An upload is named by its id (of the run or of the landed version; the first letters are enough), or by the key
     ``<source>/<file>``, which means the newest version.
     """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection, self._description = connection, connection.description
 
     def list(self, source: str | None = None) -> tuple[Ingestion, ...]:
         """The ingestion of every upload to ``source``, or to all sources; the newest first."""

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from headwater.client.connection import Connection
+from headwater.client.connection import Verbs
 from headwater.client.errors import ApiRefused, BadTarget, needed
 from headwater.client.predictions import ApiValue
 from headwater.errors import InvalidRequest
@@ -46,11 +46,8 @@ class LabelVerdict(ApiValue):
     """The values that may stand there."""
 
 
-class Labels:
+class Labels(Verbs):
     """The verbs on labels; ``headwater.connect().labels``."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     def add(self, model: str, items: Sequence[Mapping[str, Any]]) -> tuple[LabelVerdict, ...]:
         """Write labels down by the API, five hundred a request.

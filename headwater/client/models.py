@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from headwater.client.connection import Connection
+from headwater.client.connection import Connection, Verbs
 from headwater.client.errors import BadTarget, needed
 from headwater.client.people import me
 from headwater.client.predictions import ServingCard, serving_card
@@ -75,11 +75,11 @@ class ModelCard(Value):
     """Moves of ``production``, oldest first."""
 
 
-class Models:
+class Models(Verbs):
     """The verbs on models; ``headwater.connect().models``."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._description = connection, connection.description
+        super().__init__(connection)
         self._registry = connection.registry
 
     def list(self) -> tuple[ModelSummary, ...]:

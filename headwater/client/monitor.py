@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from headwater.client.connection import Connection
+from headwater.client.connection import Connection, Verbs
 from headwater.client.errors import needed
 from headwater.client.scrape_tokens import Tokens
+from headwater.monitoring.asked_days import AskedDays
 
 if TYPE_CHECKING:
     from headwater.monitoring.answers import Explanation, ModelStatus, Quality, Replay, Segments, Watched
     from headwater.monitoring.performance.answers import By, ErrorsAnswer, PerformanceAnswer
     from headwater.monitoring.performance.asking import Asking
-    from headwater.monitoring.stack import WatchedStack
     from headwater.monitoring.watching import Watching
 
 
-class Monitor:
+class Monitor(Verbs):
     """The verbs on watching; ``headwater.connect().monitor``.
 
     Each answer has ``frame()``, a pandas frame of it, and but for `statuses` ``plot()``, a matplotlib figure where
@@ -32,7 +32,7 @@ class Monitor:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._description = connection, connection.description
+        super().__init__(connection)
         self.tokens = Tokens(connection)
 
     def openmetrics(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[str]:
@@ -97,7 +97,7 @@ class Monitor:
         version : int, optional
             By default the one that serves.
         since, until : date, optional
-            First and last day, UTC; by default the last seven that have predictions.
+            First and last day, UTC, by the predictions' ``as_of``; by default the last seven that have predictions.
         segment : str
             Such as ``carrier=UA``, of a declared column.
         horizon : int
@@ -114,7 +114,7 @@ class Monitor:
             The days aren't in order, or more than 400.
         """
         with self._watching(as_of) as watching:
-            return watching.drift(model, version=version, since=since, until=until, segment=segment, horizon=horizon)
+            return watching.drift(model, AskedDays(version, since, until), segment=segment, horizon=horizon)
 
     def quality(
         self, model: str, *, version: int | None = None, since: date | None = None, until: date | None = None
@@ -124,7 +124,7 @@ class Monitor:
         The parameters and errors are those of `drift`.
         """
         with self._watching() as watching:
-            return watching.quality(model, version=version, since=since, until=until)
+            return watching.quality(model, AskedDays(version, since, until))
 
     def segments(
         self, model: str, *, version: int | None = None, since: date | None = None, until: date | None = None
@@ -134,7 +134,7 @@ class Monitor:
         The parameters and errors are those of `drift`; raises `NoSuchDay` if there are no predictions.
         """
         with self._watching() as watching:
-            return watching.segments(model, version=version, since=since, until=until)
+            return watching.segments(model, AskedDays(version, since, until))
 
     def explain(self, model: str, day: date, feature: str | None = None, *, version: int | None = None) -> Explanation:
         """All features of a day, the most unusual first; or one with its histogram beside the reference's.
@@ -164,7 +164,7 @@ class Monitor:
         The parameters and errors are those of `drift`.
         """
         with self._watching(as_of) as watching:
-            return watching.replay(model, since, until, version=version)
+            return watching.replay(model, AskedDays(version, since, until))
 
     def performance(
         self,
@@ -181,16 +181,8 @@ class Monitor:
 
         Parameters
         ----------
-        model : str
-        version : int, optional
-            By default the one that serves.
-        since, until : date, optional
-            First and last day, UTC, by the predictions' ``as_of``; by default the last seven that have predictions, or
-            28 by week.
-        segment : str
-            Such as ``carrier=UA``, of a declared column.
-        as_of : datetime, optional
-            Only predictions and labels that were received before this moment count.
+        model, version, since, until, segment, as_of
+            As in `drift`; by default the last 28 days by week. Of labels, too, only those that were received count.
         by : {"day", "week"}
             Weeks begin on Monday.
 
@@ -205,7 +197,7 @@ class Monitor:
             The days aren't in order, or more than 400; ``as_of`` has no time zone.
         """
         with self._asking(model, as_of) as asking:
-            return asking.performance(version=version, since=since, until=until, segment=segment, by=by)
+            return asking.performance(AskedDays(version, since, until), segment=segment, by=by)
 
     def errors(
         self,
@@ -221,39 +213,29 @@ class Monitor:
 
         Parameters
         ----------
-        model : str
-        version : int, optional
-            By default the one that serves.
-        since, until : date, optional
-            As in `performance`.
+        model, version, since, until, as_of
+            As in `performance`, which raises the same errors.
         beside : int, optional
             Another version: the same slices among its predictions of the same days.
-        as_of : datetime, optional
-            As in `performance`, which raises the same errors.
         """
         with self._asking(model, as_of) as asking:
-            return asking.errors(version=version, since=since, until=until, beside=beside)
+            return asking.errors(AskedDays(version, since, until), beside=beside)
 
     @contextmanager
     def _asking(self, model: str, as_of: datetime | None) -> Iterator[Asking]:
-        with self._stack() as stack, stack.asking(model, as_of) as asking:
-            yield asking
+        with _watched():
+            from headwater.monitoring.stack import asking
+
+            with asking(self._connection.places, model, as_of) as found:
+                yield found
 
     @contextmanager
     def _watching(self, as_of: datetime | None = None) -> Iterator[Watching]:
-        with self._stack() as stack:
-            yield stack.watching(as_of)
+        with _watched():
+            from headwater.monitoring.stack import watching
 
-    @contextmanager
-    def _stack(self) -> Iterator[WatchedStack]:
-        with needed("models are watched by NumPy and pandas, from predictions that DuckDB reads"):
-            from headwater.monitoring.stack import WatchedStack
+            yield watching(self._connection.places, as_of)
 
-            stack = self._description
-            yield WatchedStack(
-                registry_table=stack.registry_table,
-                artifacts_bucket=stack.artifacts_bucket,
-                predictions_bucket=stack.predictions_bucket,
-                lake_bucket=stack.lake_bucket,
-                clients=self._connection.clients,
-            )
+
+def _watched() -> AbstractContextManager[None]:
+    return needed("models are watched by NumPy and pandas, from predictions that DuckDB reads")

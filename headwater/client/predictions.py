@@ -122,26 +122,11 @@ class ServingCard(ApiValue):
 
 
 def predict(
-    api: Api,
-    model: str,
-    instances: Sequence[Mapping[str, Any]],
-    *,
-    as_of: datetime | None = None,
-    alias: str | None = None,
-    features: Sequence[Mapping[str, float | str | None]] | None = None,
-    explain: bool = False,
-    feedback: bool = False,
+    api: Api, model: str, instances: Sequence[Mapping[str, Any]], *, alias: str | None = None, **options: Any
 ) -> Predictions:
-    """Ask for predictions; see `headwater.client.Stack.predict`."""
-    body: dict[str, Any] = {"instances": _listed(instances)}
-    if as_of is not None:
-        body["as_of"] = as_of
-    if features is not None:
-        body["features"] = list(features)
-    if explain:
-        body["explain"] = True
-    if feedback:
-        body["feedback"] = True
+    """Ask for predictions; see `headwater.client.Stack.predict`. Options that are None or False aren't sent."""
+    given = {name: value for name, value in options.items() if value is not None and value is not False}
+    body = {"instances": _listed(instances), **given}
     query = f"?{urlencode({'alias': alias})}" if alias else ""
     return Predictions.model_validate(
         api.send(PREDICT.method, PREDICT.url(model=model) + query, body, PredictionRefused)

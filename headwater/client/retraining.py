@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from headwater.client.connection import Connection
+from headwater.client.connection import Verbs
 from headwater.client.people import me
 from headwater.declare import Retraining as Policy
 from headwater.retraining.errors import NoPolicy, RetrainingRefused
@@ -23,11 +23,8 @@ _NEXT = {
 """The command that helps against a refusal, by its code."""
 
 
-class Retraining:
+class Retraining(Verbs):
     """The verbs on retraining policies; ``headwater.connect().retraining``."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection, self._description = connection, connection.description
 
     @property
     def _store(self) -> RetrainStore:

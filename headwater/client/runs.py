@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from headwater.client.connection import Connection
+from headwater.client.connection import Connection, Verbs
 from headwater.client.containers import stop_container
 from headwater.client.errors import RunEnded, RunFailed, RunNotFound
 from headwater.client.machines import Machine, reason_of
@@ -91,11 +91,11 @@ def train(connection: Connection, model: str, reason: str) -> Run:
     return Runs(connection).get(run_id)
 
 
-class Runs:
+class Runs(Verbs):
     """The verbs on training runs; ``headwater.connect().runs``."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._description = connection, connection.description
+        super().__init__(connection)
         self._machine = Machine(self._description.training_arn, connection.clients)
         self._artifacts_bucket = self._description.artifacts_bucket
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
-from headwater.client.connection import Connection
+from headwater.client.connection import Verbs
 from headwater.client.people import me
 from headwater.collecting.scheduled import ScheduledCollection
 from headwater.retraining.scheduled import PolicyTraining
@@ -57,11 +57,8 @@ class NextTick(Value):
     """Reasons why it is moved (a change of the clocks, a holiday), and the pause that skips it."""
 
 
-class Schedules:
+class Schedules(Verbs):
     """The verbs on schedules; ``headwater.connect().schedules``."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection, self._description = connection, connection.description
 
     @property
     def _ledger(self) -> Ledger:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from headwater.client.connection import Connection
+from headwater.client.connection import Verbs
 from headwater.client.people import me
 from headwater.monitoring.dashboards.tokens import DAYS, Created, ScrapeToken, ScrapeTokens
 
 
-class Tokens:
+class Tokens(Verbs):
     """The verbs on tokens; ``headwater.connect().monitor.tokens``."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     def create(self, name: str, *, days: int = DAYS) -> Created:
         """Make a token for ``GET /metrics/scrape``. It is in the answer and can't be had again.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
-from headwater.client.connection import Connection
+from headwater.client.connection import Connection, Verbs
 from headwater.client.errors import NotDeclared, ReingestFailed
 from headwater.client.machines import Machine, reason_of
 from headwater.client.people import me
@@ -47,11 +47,11 @@ class StartedReingest(Value):
     run_id: str
 
 
-class Sources:
+class Sources(Verbs):
     """The verbs on sources; ``headwater.connect().sources``."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._description = connection, connection.description
+        super().__init__(connection)
         self._machine = Machine(self._description.ingestion_arn, connection.clients)
 
     def list(self) -> tuple[SourceView, ...]:

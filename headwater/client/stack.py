@@ -260,16 +260,9 @@ class Stack:
         """
         from headwater.client.predictions import predict
 
-        return predict(
-            self._connection.api,
-            model,
-            instances,
-            as_of=as_of,
-            alias=alias,
-            features=features,
-            explain=explain,
-            feedback=feedback,
-        )
+        rows = None if features is None else list(features)
+        options = {"as_of": as_of, "features": rows, "explain": explain, "feedback": feedback}
+        return predict(self._connection.api, model, instances, alias=alias, **options)
 
     def predictions(
         self, model: str, since: datetime, until: datetime, *, columns: Sequence[str] | None = None

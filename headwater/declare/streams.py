@@ -14,10 +14,6 @@ KeyArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-
 MOST_MESSAGES = 100_000
 """Messages of a batch: SQS hides at most 120,000 of a queue at once."""
 _ARN = r"arn:aws[a-z-]*:{}:[a-z0-9-]+:[0-9]{{12}}:{}"
-_STREAM = r"[A-Za-z0-9_.-]{1,128}"
-_QUEUE = r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo"
-_STREAM_ARN = re.compile(_ARN.format("kinesis", f"stream/({_STREAM})"))
-_QUEUE_ARN = re.compile(_ARN.format("sqs", f"({_QUEUE})"))
 SequenceNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,128}$")]
 
 
@@ -27,7 +23,11 @@ class _Encrypted(AwsOrigin):
     kms_key: KeyArn | None = None
     """The key that it is encrypted with, if it is a customer's own; without `role_arn`."""
     _name: ClassVar[str]
-    """The field that has its name or ARN."""
+    """The field that has its name or ARN: what the origin is, in a word."""
+    _form: ClassVar[str]
+    """Regular expression of its name."""
+    _arn: ClassVar[str]
+    """Regular expression of its ARN."""
 
     @model_validator(mode="after")
     def _check_key(self) -> Self:
@@ -38,11 +38,26 @@ class _Encrypted(AwsOrigin):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_name(self) -> Self:
+        if not (re.fullmatch(self._form, self._given) or re.fullmatch(self._arn, self._given)):
+            what = f"neither a {self._name}'s name nor its ARN"
+            raise ValueError(f"{type(self).__name__}: {self._given[:200]!r} is {what}")
+        return self
+
+    @property
+    def _given(self) -> str:
+        return str(getattr(self, self._name))
+
+    @property
+    def identity(self) -> str:
+        """The stream that the cursor's sequence numbers are of, or the queue whose messages have landed."""
+        return f"{self._name} {self._given}"
+
     @property
     def region(self) -> str | None:
         """The region of its ARN; None if it is the stack's."""
-        name = str(getattr(self, self._name))
-        return name.split(":")[3] if name.startswith("arn:") else None
+        return self._given.split(":")[3] if self._given.startswith("arn:") else None
 
 
 class Kinesis(_Encrypted):
@@ -53,6 +68,8 @@ class Kinesis(_Encrypted):
     """
 
     _name: ClassVar[str] = "stream"
+    _form: ClassVar[str] = r"[A-Za-z0-9_.-]{1,128}"
+    _arn: ClassVar[str] = _ARN.format("kinesis", f"stream/({_form})")
     kind: Literal["kinesis"] = "kinesis"
     """Tells this form from the others where it is stored."""
     stream: str
@@ -70,17 +87,6 @@ class Kinesis(_Encrypted):
     batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 200_000
     """Rows of a file, after which the cursor moves."""
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if not (re.fullmatch(_STREAM, self.stream) or _STREAM_ARN.fullmatch(self.stream)):
-            raise ValueError(f"Kinesis: {self.stream[:200]!r} is neither a stream's name nor its ARN")
-        return self
-
-    @property
-    def identity(self) -> str:
-        """The stream that the sequence numbers are of."""
-        return f"stream {self.stream}"
-
 
 class Sqs(_Encrypted):
     """Messages of an SQS queue, each a JSON object or several, one a line; deleted once they have landed.
@@ -89,6 +95,8 @@ class Sqs(_Encrypted):
     """
 
     _name: ClassVar[str] = "queue"
+    _form: ClassVar[str] = r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo"
+    _arn: ClassVar[str] = _ARN.format("sqs", f"({_form})")
     kind: Literal["sqs"] = "sqs"
     """Tells this form from the others where it is stored."""
     queue: str
@@ -103,14 +111,3 @@ class Sqs(_Encrypted):
     queue's own dead-letter queue, which it must have."""
     batch_rows: Annotated[int, Field(ge=1, le=MOST_MESSAGES)] = 50_000
     """Messages of a file, after which they are deleted from the queue."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if not (re.fullmatch(_QUEUE, self.queue) or _QUEUE_ARN.fullmatch(self.queue)):
-            raise ValueError(f"Sqs: {self.queue[:200]!r} is neither a queue's name nor its ARN")
-        return self
-
-    @property
-    def identity(self) -> str:
-        """The queue whose messages have landed."""
-        return f"queue {self.queue}"

@@ -116,7 +116,6 @@ class Lineage(Component):
             f"{name}-undelivered",
             "LineageEventsUndelivered",
             service=CAPABILITY,
-            lasts=timedelta(hours=2),
             description="OpenLineage events didn't reach the receiver that the setting openlineageUrl names; they are "
             "sent again each hour. The function's log says what it answered.",
         )

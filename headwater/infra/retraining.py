@@ -29,7 +29,6 @@ CAPABILITY = "retraining"
 TIMEOUT = timedelta(minutes=5)
 # Behind the monitor's look, UTC: what was found of the labels is taken up within the hour.
 HOURLY = Schedule(cron="40 * * * ? *")
-_LASTS = timedelta(hours=2)
 
 
 class RetrainingPolicy(Component):
@@ -78,7 +77,6 @@ class RetrainingPolicy(Component):
             f"{name}-expired",
             "RetrainingsExpired",
             service=CAPABILITY,
-            lasts=_LASTS,
             description="A retraining runs for more than twice the usual time: headwater retrain status says which.",
         )
         self.register_outputs({"function": self.function.name})

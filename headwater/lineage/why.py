@@ -131,20 +131,7 @@ class Explaining:
         days: int = DAYS,
         instance: int = 0,
     ) -> Why:
-        """Everything that made a prediction.
-
-        Parameters
-        ----------
-        request : str
-            The request's id, or its node.
-        model : str, optional
-            Spares looking through all models.
-        day : date or datetime, optional
-            The request's day, UTC, which spares looking through the last ``days``; or a moment of its hour (UTC if it
-            has no time zone), which spares looking through the day.
-        days : int
-        instance : int
-            Which of the request's instances, from 0.
+        """Everything that made a prediction; the parameters are those of the client (`headwater.client.lineage`).
 
         Raises
         ------

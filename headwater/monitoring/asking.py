@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from headwater.clock import check_year, moment_asked
 from headwater.errors import InvalidRequest
+from headwater.graph import Places
+from headwater.monitoring.asked_days import AskedDays
 from headwater.monitoring.drift.verdicts import Finding
 from headwater.monitoring.fingerprints import fingerprint
 from headwater.monitoring.messages import (
@@ -21,7 +23,7 @@ from headwater.monitoring.messages import (
 )
 from headwater.monitoring.performance.answers import JudgedStretch
 from headwater.monitoring.performance.types import Figure
-from headwater.monitoring.stack import WatchedStack
+from headwater.monitoring.stack import asking, watching
 
 LONGEST = 31
 """Days of a question: API Gateway waits 30 seconds. The command has no such limit."""
@@ -44,12 +46,12 @@ class Told(NamedTuple):
     """When time alone makes it another one."""
 
 
-def ask(stack: WatchedStack, question: str, model: str, query: Mapping[str, str]) -> Asked:
+def ask(places: Places, question: str, model: str, query: Mapping[str, str]) -> Asked:
     """``GET /models/{model}/monitor/{question}``, checked; its answer is computed when it is called for.
 
     Parameters
     ----------
-    stack : WatchedStack
+    places : Places
     question : {"status", "drift", "quality", "performance"}
     model : str
     query : mapping
@@ -67,13 +69,13 @@ def ask(stack: WatchedStack, question: str, model: str, query: Mapping[str, str]
     if unknown := sorted(query.keys() - set(parameters)):
         raise InvalidRequest(f"no parameter {', '.join(unknown)[:80]}: expected {', '.join(parameters)}")
     known = moment_asked(query, "as_of")
-    _days(query)
-    found = fingerprint(stack, question, model, query, known, datetime.now(UTC))
-    return Asked(found, lambda: answer(stack, model, query))
+    _asked_days(query)
+    found = fingerprint(places, question, model, query, known, datetime.now(UTC))
+    return Asked(found, lambda: answer(places, model, query))
 
 
-def _status(stack: WatchedStack, model: str, query: Mapping[str, str]) -> StatusAnswer:
-    found = stack.watching(moment_asked(query, "as_of")).status(model, days=1).status
+def _status(places: Places, model: str, query: Mapping[str, str]) -> StatusAnswer:
+    found = watching(places, moment_asked(query, "as_of")).status(model, days=1).status
     if found is None:
         return {
             "model": model, "version": None, "at": None, "state": None, "since": None, "severity": None,
@@ -94,10 +96,9 @@ def _status(stack: WatchedStack, model: str, query: Mapping[str, str]) -> Status
     }
 
 
-def _drift(stack: WatchedStack, model: str, query: Mapping[str, str]) -> DriftAnswer:
-    since, until = _days(query)
-    found = stack.watching(moment_asked(query, "as_of")).drift(
-        model, since=since, until=until, segment=query.get("segment", "")
+def _drift(places: Places, model: str, query: Mapping[str, str]) -> DriftAnswer:
+    found = watching(places, moment_asked(query, "as_of")).drift(
+        model, _asked_days(query), segment=query.get("segment", "")
     )
     return {
         "model": model,
@@ -120,9 +121,8 @@ def _drift(stack: WatchedStack, model: str, query: Mapping[str, str]) -> DriftAn
     }
 
 
-def _quality(stack: WatchedStack, model: str, query: Mapping[str, str]) -> QualityAnswer:
-    since, until = _days(query)
-    found = stack.watching(moment_asked(query, "as_of")).quality(model, since=since, until=until)
+def _quality(places: Places, model: str, query: Mapping[str, str]) -> QualityAnswer:
+    found = watching(places, moment_asked(query, "as_of")).quality(model, _asked_days(query))
     return {
         "model": model,
         "version": found.version,
@@ -141,12 +141,11 @@ def _quality(stack: WatchedStack, model: str, query: Mapping[str, str]) -> Quali
     }
 
 
-def _performance(stack: WatchedStack, model: str, query: Mapping[str, str]) -> Told:
-    since, until = _days(query)
-    with stack.asking(model, moment_asked(query, "as_of")) as asking:
-        found = asking.performance(since=since, until=until, segment=query.get("segment", ""), delay=False)
+def _performance(places: Places, model: str, query: Mapping[str, str]) -> Told:
+    with asking(places, model, moment_asked(query, "as_of")) as performance:
+        found = performance.performance(_asked_days(query), segment=query.get("segment", ""), delay=False)
         # What was asked as of a moment stays, whatever becomes available.
-        until_then = asking.changes() if "as_of" not in query else None
+        until_then = performance.changes() if "as_of" not in query else None
     report = found.whole.report
     answer: ModelPerformance = {
         "model": model,
@@ -163,7 +162,7 @@ def _performance(stack: WatchedStack, model: str, query: Mapping[str, str]) -> T
     return Told(answer, until_then)
 
 
-_QUESTIONS: Mapping[str, tuple[Callable[[WatchedStack, str, Mapping[str, str]], Told], tuple[str, ...]]] = {
+_QUESTIONS: Mapping[str, tuple[Callable[[Places, str, Mapping[str, str]], Told], tuple[str, ...]]] = {
     "status": (lambda *asked: Told(_status(*asked)), ("as_of",)),
     "drift": (lambda *asked: Told(_drift(*asked)), ("from", "to", "segment", "as_of")),
     "quality": (lambda *asked: Told(_quality(*asked)), ("from", "to", "as_of")),
@@ -196,12 +195,12 @@ def _finding(one: Finding) -> MonitorFinding:
     return {"feature": one.feature, "channel": one.channel.value, "value": one.value, "usual": list(one.usual)}
 
 
-def _days(query: Mapping[str, str]) -> tuple[date | None, date | None]:
+def _asked_days(query: Mapping[str, str]) -> AskedDays:
     since, until = _day(query, "from"), _day(query, "to")
     last = until or datetime.now(UTC).date()
     if since is not None and not since <= last < since + timedelta(days=LONGEST):
         raise InvalidRequest(f"{since} to {last}: expected 1 to {LONGEST} days, the first one not after the last")
-    return since, until
+    return AskedDays(since=since, until=until)
 
 
 def _day(query: Mapping[str, str], name: str) -> date | None:

@@ -10,13 +10,14 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from headwater.graph import Places
 from headwater.monitoring.days.keeping import FIRST, LAST
 from headwater.monitoring.days.store import DayStore
 from headwater.monitoring.labels.definitions import Definitions
 from headwater.monitoring.labels.store import LabelStore
 from headwater.monitoring.log.reading import Reader
 from headwater.monitoring.log.store import CompactionStore
-from headwater.monitoring.stack import WatchedStack
+from headwater.monitoring.stack import watching
 from headwater.monitoring.watch.signs import LabelSigns
 from headwater.monitoring.watch.store import WatchStore
 from headwater.registry.service import Registry
@@ -28,7 +29,7 @@ _LETTERS = 24
 
 
 def fingerprint(
-    stack: WatchedStack,
+    places: Places,
     question: str,
     model: str,
     query: Mapping[str, str],
@@ -39,7 +40,7 @@ def fingerprint(
 
     Parameters
     ----------
-    stack, question, model, query
+    places, question, model, query
         As of `headwater.monitoring.asking.ask`.
     known : datetime, optional
         The moment of ``as_of``.
@@ -51,29 +52,29 @@ def fingerprint(
     ------
     ModelNotRegistered, AliasNotFound, NoDefinition
     """
-    table = Table(stack.registry_table, stack.clients)
+    table = places.table
     registry = Registry(table)
     parts = [__version__, question, model, *(f"{name}={query[name]}" for name in sorted(query))]
     # Versions never change, but one may come; aliases move.
     parts += [f"{entry.version} {entry.status}" for entry in registry.versions(model)]
     parts += [f"{move.alias} {move.sequence} {move.at}" for move in registry.moves(model)]
-    watched = WatchStore(stack.predictions_bucket, table, stack.clients)
+    watched = WatchStore(places.predictions_bucket, table, places.clients)
     if question == "status" and known is None:
         status = watched.status(model)
         return _digest([*parts, status.model_dump_json() if status else "never looked at"])
     parts.append(now.astimezone(UTC).date().isoformat())
     parts += watched.revisions(model)
-    parts += _predictions(stack, table, model)
+    parts += _predictions(places, table, model)
     if question == "performance":
-        parts += _labels(stack, table, registry, model, known, now)
+        parts += _labels(places, table, registry, model, known, now)
     return _digest(parts)
 
 
-def _predictions(stack: WatchedStack, table: Table, model: str) -> Iterator[str]:
+def _predictions(places: Places, table: Table, model: str) -> Iterator[str]:
     """Which parts count, which of them are counted, and the records that aren't in parts yet."""
-    log = CompactionStore(stack.predictions_bucket, table, stack.clients)
+    log = CompactionStore(places.predictions_bucket, table, places.clients)
     yield from (f"{hour.hour} {hour.revision}" for hour in log.compacted(model, FIRST, LAST))
-    counted = DayStore(stack.predictions_bucket, table, stack.clients).counted(model, FIRST, LAST)
+    counted = DayStore(places.predictions_bucket, table, places.clients).counted(model, FIRST, LAST)
     yield from (f"{hour} counted {revision}" for hour, revision in counted.items())
     # A part that somebody deleted counts until its hour is compacted again, and is read from the records.
     yield from (f"{one.key} {one.etag}" for one in log.stored_parts(model))
@@ -85,7 +86,7 @@ def _predictions(stack: WatchedStack, table: Table, model: str) -> Iterator[str]
 
 
 def _labels(
-    stack: WatchedStack,
+    places: Places,
     table: Table,
     registry: Registry,
     model: str,
@@ -93,10 +94,10 @@ def _labels(
     now: datetime,
 ) -> Iterator[str]:
     """Batches of written labels that are there, and which commits of the sources stand."""
-    labels = LabelStore(stack.predictions_bucket, table, stack.clients)
+    labels = LabelStore(places.predictions_bucket, table, places.clients)
     yield from (f"{key} {etag}" for key, etag in labels.stored(model))
-    answers = stack.watching(known).version(model, None)
-    product = Definitions(registry, ArtifactStore(stack.artifacts_bucket, stack.clients)).product(model, answers)
+    answers = watching(places, known).version(model, None)
+    product = Definitions(registry, ArtifactStore(places.artifacts_bucket, places.clients)).product(model, answers)
     yield from LabelSigns(labels, table).of(model, sorted(product.models[0].examples.sources), known or now)
 
 

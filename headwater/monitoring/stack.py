@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from headwater.graph import Places
 from headwater.monitoring.days.store import DayStore
 from headwater.monitoring.days.versions import Versions
 from headwater.monitoring.labels.service import Labels
@@ -17,53 +17,42 @@ from headwater.monitoring.watch.store import WatchStore
 from headwater.monitoring.watching import Watching
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
-from headwater.storage.clients import Clients
-from headwater.storage.table import Table
 
 
-@dataclass(frozen=True)
-class WatchedStack:
-    """A stack's buckets and table, with nothing remembered: each question sees what there is now."""
+def watching(places: Places, known: datetime | None) -> Watching:
+    """Answers questions about predictions, as known at a moment; None: now. Each question sees what there is then."""
+    bucket, table, clients = places.predictions_bucket, places.table, places.clients
+    registry = Registry(table)
+    return Watching(
+        registry,
+        CompactionStore(bucket, table, clients),
+        DayStore(bucket, table, clients),
+        WatchStore(bucket, table, clients),
+        Versions(registry, ArtifactStore(places.artifacts_bucket, clients)),
+        now=datetime.now(UTC),
+        known=known,
+    )
 
-    registry_table: str
-    artifacts_bucket: str
-    predictions_bucket: str
-    lake_bucket: str
-    clients: Clients
 
-    def watching(self, known: datetime | None) -> Watching:
-        """Answer questions about predictions, as known at a moment; None: now."""
-        bucket, table = self.predictions_bucket, Table(self.registry_table, self.clients)
-        registry = Registry(table)
-        return Watching(
+@contextmanager
+def asking(places: Places, model: str, known: datetime | None) -> Iterator[Asking]:
+    """Answers questions about a model's performance, as known at a moment; None: now."""
+    table, artifacts = places.table, ArtifactStore(places.artifacts_bucket, places.clients)
+    registry, records = Registry(table), WatchRecords(table)
+    with Labels(
+        model,
+        places.clients,
+        registry=table,
+        artifacts=artifacts,
+        predictions_bucket=places.predictions_bucket,
+        lake_bucket=places.lake_bucket,
+    ) as labels:
+        yield Asking(
+            watching(places, known),
             registry,
-            CompactionStore(bucket, table, self.clients),
-            DayStore(bucket, table, self.clients),
-            WatchStore(bucket, table, self.clients),
-            Versions(registry, ArtifactStore(self.artifacts_bucket, self.clients)),
-            now=datetime.now(UTC),
+            artifacts,
+            Versions(registry, artifacts),
+            labels,
             known=known,
+            standing=lambda version: records.standing(model, version).standing,
         )
-
-    @contextmanager
-    def asking(self, model: str, known: datetime | None) -> Iterator[Asking]:
-        """Answer questions about a model's performance, as known at a moment; None: now."""
-        table, artifacts = Table(self.registry_table, self.clients), ArtifactStore(self.artifacts_bucket, self.clients)
-        registry, records = Registry(table), WatchRecords(table)
-        with Labels(
-            model,
-            self.clients,
-            registry=table,
-            artifacts=artifacts,
-            predictions_bucket=self.predictions_bucket,
-            lake_bucket=self.lake_bucket,
-        ) as labels:
-            yield Asking(
-                self.watching(known),
-                registry,
-                artifacts,
-                Versions(registry, artifacts),
-                labels,
-                known=known,
-                standing=lambda version: records.standing(model, version).standing,
-            )

@@ -20,6 +20,7 @@ from headwater.monitoring.answers import (
     Watched,
     WatchedDay,
 )
+from headwater.monitoring.asked_days import NEWEST, AskedDays
 from headwater.monitoring.days.service import CountedDay, Days
 from headwater.monitoring.days.store import DayStore
 from headwater.monitoring.days.versions import Versions
@@ -158,10 +159,8 @@ class Watching:
     def drift(
         self,
         model: str,
+        asked: AskedDays = NEWEST,
         *,
-        version: int | None = None,
-        since: date | None = None,
-        until: date | None = None,
         segment: str = "",
         horizon: int = 1,
     ) -> Watched:
@@ -169,8 +168,9 @@ class Watching:
 
         Parameters
         ----------
-        since, until : date, optional
-            First and last day, UTC; by default the last seven that have predictions.
+        model : str
+        asked : AskedDays
+            By default the last seven days that have predictions.
         segment : str
             Such as ``carrier=UA``: its days are compared with its own earlier ones.
         horizon : int
@@ -182,10 +182,9 @@ class Watching:
         InvalidRequest
             The days aren't in order, or too many.
         """
-        number = self.version(model, version)
-        bank, _ = self._versions.known(model, number)
+        number, bank = self._known_version(model, asked)
         self.days.check_segment(model, number, segment)
-        days = self.chosen(model, number, since, until)
+        days = self.chosen(model, number, asked)
         if segment and horizon > 1:
             raise InvalidRequest("a segment is judged day by day: leave horizon out")
         if segment:
@@ -220,19 +219,22 @@ class Watching:
     def _moment(self) -> datetime:
         return self._known or self._now
 
-    def chosen(
-        self, model: str, version: int, since: date | None, until: date | None, most: int = DAYS
-    ) -> list[CountedDay]:
-        """The days that a question is about: by default the last ``most`` that have predictions.
+    def _known_version(self, model: str, asked: AskedDays) -> tuple[int, Bank]:
+        number = self.version(model, asked.version)
+        return number, self._versions.known(model, number)[0]
+
+    def chosen(self, model: str, version: int, asked: AskedDays, most: int = DAYS) -> list[CountedDay]:
+        """The days of ``version`` that a question is about: by default the last ``most`` that have predictions.
 
         Raises
         ------
         InvalidRequest
             The days aren't in order, or too many.
         """
+        since = asked.since
         if since is None:
-            return self.days.last(model, version, most, until)
-        last = until or self.today(model)
+            return self.days.last(model, version, most, asked.until)
+        last = asked.until or self.today(model)
         if not since <= last < since + timedelta(days=LONGEST):
             raise InvalidRequest(f"{since} to {last}: expected 1 to {LONGEST} days, the first one not after the last")
         return self.days.counted(model, version, since, last)
@@ -244,19 +246,16 @@ class Watching:
 
     # -- why ----------------------------------------------------------------------------------------------------
 
-    def quality(
-        self, model: str, *, version: int | None = None, since: date | None = None, until: date | None = None
-    ) -> Quality:
+    def quality(self, model: str, asked: AskedDays = NEWEST) -> Quality:
         """Shares of missing, unseen, infinite, frozen and outside values, by day and column.
 
         Raises
         ------
         ModelNotRegistered, VersionNotFound, AliasNotFound, NoBank, InvalidRequest
         """
-        number = self.version(model, version)
-        bank, _ = self._versions.known(model, number)
+        number, bank = self._known_version(model, asked)
         usual, columns = usual_shares(bank), []
-        for one in self.chosen(model, number, since, until):
+        for one in self.chosen(model, number, asked):
             profile = one.profile()
             columns += [
                 ColumnQuality(day=one.day, feature=feature, rows=profile.rows, shares=shares)
@@ -264,9 +263,7 @@ class Watching:
             ]
         return Quality(model=model, version=number, columns=tuple(columns))
 
-    def segments(
-        self, model: str, *, version: int | None = None, since: date | None = None, until: date | None = None
-    ) -> Segments:
+    def segments(self, model: str, asked: AskedDays = NEWEST) -> Segments:
         """Each declared segment's share of the predictions, now and before, and the verdict on its last day.
 
         A segment's day is compared with its own earlier days, of which it needs 30. Segments raise no alarm: thirty
@@ -278,9 +275,8 @@ class Watching:
         NoSuchDay
             The version has no predictions on these days.
         """
-        number = self.version(model, version)
-        bank, _ = self._versions.known(model, number)
-        days = self.chosen(model, number, since, until)
+        number, bank = self._known_version(model, asked)
+        days = self.chosen(model, number, asked)
         if not days:
             raise NoSuchDay(f"version {number} of model {model!r} has no predictions on these days")
         first, last = days[0].day - timedelta(days=SEGMENT_DAYS), days[-1].day - timedelta(days=1)
@@ -349,15 +345,15 @@ class Watching:
             features=tuple(sorted(features, key=lambda one: (-one.score, one.feature))),
         )
 
-    def replay(self, model: str, since: date, until: date, *, version: int | None = None) -> Replay:
+    def replay(self, model: str, asked: AskedDays) -> Replay:
         """Each day as it was judged then, and as today's rules judge the rows that it has now.
 
         Raises
         ------
         ModelNotRegistered, VersionNotFound, AliasNotFound, NoBank, InvalidRequest
         """
-        number = self.version(model, version)
-        days = self.chosen(model, number, since, until)
+        number = self.version(model, asked.version)
+        days = self.chosen(model, number, asked)
         judged = self._judged(model, number)
         then = {one.day: (one.counts, after.state) for one, after in zip(judged, stood(judged), strict=True)}
         found = []

@@ -197,30 +197,8 @@ class Scheduler:
     ) -> list[TickRecord]:
         """Insert the ticks of a range that were not run, and start them, so many at once.
 
-        Parameters
-        ----------
-        name : str
-        since, until : datetime
-            ``until`` itself isn't part of the range. Ticks are those of the definition that is deployed.
-        by : str
-            Who asks.
-        parallel : int
-            Runs at once. The others follow as runs end.
-        again : bool
-            Whether ticks whose run succeeded are run again.
-        dry_run : bool
-            Whether to write nothing.
-
-        Returns
-        -------
-        list of TickRecord
-            The ticks that this call starts or would start. The same call again, after it was interrupted, goes on.
-
-        Raises
-        ------
-        ScheduleNotFound
-        BadRange
-            The range is empty, not past, or has more than `MOST_BACKFILLED` ticks.
+        Ticks are those of the definition that is deployed, at most `MOST_BACKFILLED`; ``by`` says who asks. All else is
+        as the client says it (`headwater.client.schedules.Schedules.backfill`).
         """
         definition, now = self._writer.definition(name), self._now()
         if since >= until:

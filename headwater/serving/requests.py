@@ -16,7 +16,7 @@ from headwater.declare import LONGEST_BODY, LONGEST_TEXT, MOST_INSTANCES, Reques
 from headwater.features.errors import InvalidInput
 from headwater.features.inputs import Encoded, encode, is_text, local_time, shown
 from headwater.features.online.encoding import Known
-from headwater.json_values import dumps, loads
+from headwater.json_values import body_of, dumps
 from headwater.serving.errors import BodyTooLarge, InvalidBody
 
 _FIELDS = dict.fromkeys(("instances", "as_of", "features", "explain", "feedback"))
@@ -55,12 +55,7 @@ def parse(body: bytes, features: Mapping[str, str]) -> PredictionRequest:
     """
     if len(body) > LONGEST_BODY:
         raise BodyTooLarge(f"the body has {len(body)} bytes; at most {LONGEST_BODY} are read")
-    try:
-        document = loads(body.decode("utf-8", "surrogatepass"))
-    # Text that isn't UTF-8 is a ValueError too; a thousand open brackets are a RecursionError.
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise InvalidBody(f"the body is not JSON: {reason}") from error
+    document = body_of(body, InvalidBody)
     if not isinstance(document, dict):
         raise InvalidBody(f"the body is {_given(document)}, expected an object with {', '.join(_FIELDS)}")
     if not document.keys() <= _FIELDS.keys():

@@ -199,30 +199,8 @@ class KeyStore:
         return str(found[0].get("KeyId", "")) if found else ""
 
 
-class NewestKey:
-    """The key that signs, fetched, or made, when it is first asked for.
-
-    Parameters
-    ----------
-    keys : Keys
-    seconds : callable
-        A clock that never goes back.
-    """
-
-    def __init__(self, keys: Keys, *, seconds: Callable[[], float] = time.monotonic) -> None:
-        self._keys, self._seconds = keys, seconds
-        self._key: tuple[Key, float] | None = None
-
-    def __call__(self) -> Key:
-        """The newest key, at most `REFRESH_SECONDS` old."""
-        now = self._seconds()
-        if self._key is None or now - self._key[1] > REFRESH_SECONDS:
-            self._key = self._keys.newest() or self._keys.create(), now
-        return self._key[0]
-
-
-class KnownKeys:
-    """Keys by their numbers, for whoever checks what they signed; none is made.
+class _Believed:
+    """The newest key, which is believed to be the newest for a while.
 
     Parameters
     ----------
@@ -234,6 +212,35 @@ class KnownKeys:
     def __init__(self, keys: Keys, *, seconds: Callable[[], float] = time.monotonic) -> None:
         self._keys, self._seconds = keys, seconds
         self._newest: tuple[Key | None, float] | None = None
+
+    def _refreshed(self, after: float) -> Key | None:
+        """The newest key as it was told at most ``after`` seconds ago; None if there was none."""
+        now = self._seconds()
+        if self._newest is None or now - self._newest[1] > after:
+            self._newest = self._ask(), now
+        return self._newest[0]
+
+    def _ask(self) -> Key | None:
+        return self._keys.newest()
+
+
+class NewestKey(_Believed):
+    """The key that signs, fetched, or made, when it is first asked for."""
+
+    def __call__(self) -> Key:
+        """The newest key, at most `REFRESH_SECONDS` old."""
+        newest = self._refreshed(REFRESH_SECONDS)
+        if newest is None:
+            newest = self._keys.create()
+            self._newest = newest, self._seconds()
+        return newest
+
+
+class KnownKeys(_Believed):
+    """Keys by their numbers, for whoever checks what they signed; none is made."""
+
+    def __init__(self, keys: Keys, *, seconds: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(keys, seconds=seconds)
         self._known: dict[int, Key | None] = {}
 
     def __call__(self, number: int) -> Key | None:
@@ -251,15 +258,12 @@ class KnownKeys:
             self._known[number] = self._keys.numbered(number)
         return self._known[number]
 
-    def _refreshed(self, after: float) -> Key | None:
-        now = self._seconds()
-        if self._newest is None or now - self._newest[1] > after:
-            newest = self._keys.newest()
-            if self._newest is not None and self._newest[0] != newest:
-                # If somebody deleted the parameter its versions began at 1 again.
-                self._known.clear()
-            self._newest = newest, now
-        return self._newest[0]
+    def _ask(self) -> Key | None:
+        newest = super()._ask()
+        if self._newest is not None and self._newest[0] != newest:
+            # If somebody deleted the parameter its versions began at 1 again.
+            self._known.clear()
+        return newest
 
 
 def _key(number: int, document: dict[str, Any]) -> Key:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from headwater.storage.pointers import Last, LoggedPointer, Proposal
+from headwater.storage.stamped import StampedTable
 from headwater.storage.table import ABSENT, Scalar, Table
 from headwater.versions.errors import CommitCollected, RefMoved, RefsBusy
 from headwater.versions.types import Kind, RefMove
@@ -30,19 +31,16 @@ class Ref:
     sequence: int
 
 
-class Refs:
+class Refs(StampedTable):
     """The refs of one dataset.
 
     Each is a `LoggedPointer`; a move also checks, in its transaction, that gc has condemned none of its commits.
 
     Parameters
     ----------
-    store : Table
     dataset : str
-    now : callable
-        The time, UTC.
-    pause : callable
-        Called with seconds before a contended write is tried again.
+    store, now, pause
+        As of `StampedTable`.
     """
 
     def __init__(
@@ -53,11 +51,9 @@ class Refs:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._store = store
+        super().__init__(store, now=now, pause=pause)
         self.dataset = dataset
         self._pk = f"{_NAMES}{dataset}"
-        self._now = now
-        self._pause = pause
 
     def get(self, kind: Kind, name: str) -> Ref | None:
         """The ref after the last acknowledged move; None if there is none."""

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 import headwater.client.alarms
 import headwater.client.features
 from headwater.client.api import Api
-from headwater.client.connection import Connection
+from headwater.client.connection import Connection, Verbs
 from headwater.client.errors import VersionMismatch
 from headwater.client.machines import Machine
 from headwater.errors import HeadwaterError
@@ -59,7 +59,9 @@ def classes() -> Sequence[type]:
 
 def verbs() -> Sequence[type]:
     """The classes whose methods people call, `Stack` first."""
-    found = [owner for owner in classes() if not issubclass(owner, BaseModel | Exception | _INSIDE)]
+    found = [
+        owner for owner in classes() if owner is not Verbs and not issubclass(owner, BaseModel | Exception | _INSIDE)
+    ]
     return sorted(found, key=lambda owner: owner is not headwater.client.Stack) + list(_BESIDE)
 
 

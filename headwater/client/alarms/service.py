@@ -28,7 +28,7 @@ from headwater.alarms.types import (
 )
 from headwater.client.alarms.routes import RouteView, explain_routes
 from headwater.client.alarms.views import AlarmView, GroupView, HeartbeatView, view_of, view_of_foreign
-from headwater.client.connection import Connection
+from headwater.client.connection import Verbs
 from headwater.client.people import me
 from headwater.client.waiting import wait_for
 from headwater.declare.alarms import Alarms as Declared
@@ -51,11 +51,8 @@ class TestOutcome(Value):
     problem: str
 
 
-class Alarms:
+class Alarms(Verbs):
     """The verbs on alarms; ``headwater.connect().alarms``."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection, self._description = connection, connection.description
 
     def list(self) -> tuple[AlarmView, ...]:
         """Every alarm of the stack and those that others sent to it, those that are going off first."""

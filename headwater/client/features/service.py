@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from headwater.client.connection import Connection
+from headwater.client.connection import Connection, Verbs
 from headwater.client.errors import BadTarget, needed
 from headwater.client.features.frames import Frame, Table, rows_of
 from headwater.client.features.materialising import Progress, materialise
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from headwater.monitoring.skew import Skew
 
 
-class Features:
+class Features(Verbs):
     """The verbs on features; ``headwater.connect().features``.
 
     The verbs read the lake, the registry and the online store with the caller's own AWS credentials. Views and their
@@ -40,8 +40,8 @@ class Features:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._description = stack = connection.description
+        super().__init__(connection)
+        stack = self._description
         self._catalog = Finding(
             connection.table,
             Objects(stack.lake_bucket, connection.clients),

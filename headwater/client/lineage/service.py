@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from headwater.client.api import Api
-from headwater.client.connection import Connection
+from headwater.client.connection import Verbs
 from headwater.client.errors import EventRefused, needed
 from headwater.client.lineage.parts import NodeFact, Part, Step, TakenEvent
 from headwater.client.people import me
 from headwater.errors import InvalidRequest
-from headwater.graph import Edge, Known, Node, Places
+from headwater.graph import Edge, Known, Node
 from headwater.routes import TAKE_EVENT
 from headwater.storage.clients import error_code
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _REFUSED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
 
 
-class Lineage:
+class Lineage(Verbs):
     """The verbs on lineage; ``headwater.connect().lineage``.
 
     A node is named by its id, of whose version the first characters are enough (``model:flight_delay@2``,
@@ -41,9 +41,6 @@ class Lineage:
 
     ``at`` asks what had come to be by a time, ``known`` what was written down by then; both with their time zone.
     """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection, self._description = connection, connection.description
 
     @property
     def _api(self) -> Api:
@@ -53,19 +50,7 @@ class Lineage:
     def _service(self) -> LineageService:
         from headwater.lineage.service import LineageService
 
-        stack = self._description
-        places = Places(
-            registry_table=stack.registry_table,
-            lake_bucket=stack.lake_bucket,
-            artifacts_bucket=stack.artifacts_bucket,
-            clients=self._connection.clients,
-            predictions_bucket=stack.predictions_bucket,
-            project=stack.project,
-            stack=stack.name,
-            account=stack.training_arn.split(":")[4],
-            region=stack.region,
-        )
-        return LineageService(places)
+        return LineageService(self._connection.places)
 
     def why(
         self,

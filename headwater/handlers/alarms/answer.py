@@ -26,11 +26,12 @@ from headwater.alarms.errors import (
 from headwater.alarms.links import LinkVerifier
 from headwater.alarms.people import Outcome, People
 from headwater.alarms.service import AlarmManager
-from headwater.alarms.store import AlarmStore, Queue, declared_alarms
-from headwater.errors import HeadwaterError, InvalidRequest, NotFound
+from headwater.alarms.store import AlarmStore, Queue
+from headwater.errors import HeadwaterError, InvalidRequest
+from headwater.handlers.alarms.settings import AlarmSettings
 from headwater.handlers.answers import Answer, answer, body_of, of_text
 from headwater.handlers.observability import observe
-from headwater.settings import FunctionSettings, at_init_from
+from headwater.settings import at_init_from
 from headwater.storage.environment import CLIENTS
 from headwater.storage.signing import KeyStore
 from headwater.storage.table import Table
@@ -39,16 +40,9 @@ logger, tracer, metrics, entry = observe("alarms")
 HTML = "text/html; charset=utf-8"
 
 
-class Settings(FunctionSettings):
+class Settings(AlarmSettings):
     """Environment of the answer function."""
 
-    registry_table: str
-    artifacts_bucket: str
-    declared_sha256: str
-    """Hash of the declared routes: another one starts the function anew."""
-    stack: str
-    """The label ``stack`` of alarms about heartbeats."""
-    alarms_queue_url: str
     link_key: str
     """Name of the SSM parameter with the key that signs links."""
 
@@ -65,9 +59,7 @@ class Services(NamedTuple):
 @at_init_from(Settings)
 def services(settings: Settings) -> Services:
     """The alarm manager's verbs."""
-    declared = declared_alarms(settings.artifacts_bucket, CLIENTS)
-    if declared is None:
-        raise NotFound(f"there are no routes in s3://{settings.artifacts_bucket}: deploy the stack again")
+    declared = settings.declared()
     table = Table(settings.registry_table, CLIENTS)
     store, queue = AlarmStore(table), Queue(settings.alarms_queue_url, CLIENTS)
     manager = AlarmManager(store, queue, declared)

@@ -19,12 +19,12 @@ from headwater.alarms.delivery import Delivery
 from headwater.alarms.events import AlarmEvent
 from headwater.alarms.links import Links
 from headwater.alarms.service import AlarmManager
-from headwater.alarms.store import AlarmStore, DeadLetterQueue, Queue, declared_alarms, deployed_alarms
+from headwater.alarms.store import AlarmStore, DeadLetterQueue, Queue, deployed_alarms
 from headwater.alarms.types import Notice
 from headwater.declare.alarms import Alarms
-from headwater.errors import NotFound
+from headwater.handlers.alarms.settings import AlarmSettings
 from headwater.handlers.observability import observe
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import at_init
 from headwater.storage.environment import CLIENTS
 from headwater.storage.signing import KeyStore
 from headwater.storage.table import Table
@@ -32,18 +32,11 @@ from headwater.storage.table import Table
 logger, tracer, metrics, entry = observe("alarms")
 
 
-class Settings(FunctionSettings):
+class Settings(AlarmSettings):
     """Environment of the manage function."""
 
-    registry_table: str
-    artifacts_bucket: str
-    declared_sha256: str
-    """Hash of the declared routes: another one starts the function anew."""
-    stack: str
-    """The label ``stack`` of every alarm."""
     prefix: str
     """Beginning of the names of the stack's alarms."""
-    alarms_queue_url: str
     alarms_queue_arn: str
     dead_letters_url: str
     schedule_group: str
@@ -76,10 +69,7 @@ def table() -> Table:
 @at_init
 def declared() -> Alarms:
     """Routes and receivers."""
-    found = declared_alarms(settings().artifacts_bucket, CLIENTS)
-    if found is None:
-        raise NotFound(f"there are no routes in s3://{settings().artifacts_bucket}: deploy the stack again")
-    return found
+    return settings().declared()
 
 
 @at_init

@@ -8,6 +8,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.errors import NotFound
+from headwater.graph import Places
 from headwater.handlers.answers import Answer, dumped, guarded, still_true, tag_of, tagged, unchanged
 from headwater.handlers.observability import observe
 from headwater.routes import MODEL_DRIFT, MODEL_PERFORMANCE, MODEL_QUALITY, MODEL_STATUS
@@ -36,14 +37,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
 def _ask(event: dict[str, Any]) -> Answer:
     # Imported here: the deployment reads `Settings` where DuckDB and NumPy needn't be installed.
     from headwater.monitoring.asking import ask
-    from headwater.monitoring.stack import WatchedStack
 
     method, path = event["requestContext"]["http"]["method"], event["rawPath"]
     known = (event.get("headers") or {}).get("if-none-match", "")
     for question, route in QUESTIONS.items():
         if (named := route.match(method, path)) is not None:
-            stack = WatchedStack(**Settings.from_environment().model_dump(), clients=CLIENTS)
-            asked = ask(stack, question, named["model"], event.get("queryStringParameters") or {})
+            places = Places(**Settings.from_environment().model_dump(), clients=CLIENTS)
+            asked = ask(places, question, named["model"], event.get("queryStringParameters") or {})
             if (tag := still_true(known, asked.fingerprint, datetime.now(UTC))) is not None:
                 return unchanged(tag)
             found = asked.answer()

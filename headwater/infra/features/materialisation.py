@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pulumi
 
 import headwater.handlers.features.materialise
@@ -61,8 +59,6 @@ class Materialisation(Component):
             f"{name}-late",
             "FeatureViewsLate",
             service=CAPABILITY,
-            # Looked at every hour: until two hours pass without a late one.
-            lasts=timedelta(hours=2),
             description="The newest event of a feature view is older than its declared freshness. headwater features "
             f"list says of which; so does the function's log: /aws/lambda/{physical_name(name, 'function')}",
         )

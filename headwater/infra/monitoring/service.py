@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pulumi
 
 import headwater.handlers.monitoring.compact
@@ -50,7 +48,6 @@ class Monitoring(Component):
             f"{name}-torn",
             "QuarantinedPredictionRecords",
             service=CAPABILITY,
-            lasts=timedelta(hours=2),
             description="Records of the prediction log can't be read and lie in quarantine, under quarantine/ of the "
             "predictions bucket, each with its reason. The function's log names the first ones: "
             f"/aws/lambda/{physical_name(function, 'function')}",

@@ -19,6 +19,7 @@ from headwater.infra.platform.state_machine import StateMachine, StateMachineArg
 from headwater.infra.platform.tags import physical_name, tags
 
 _PERIOD = timedelta(minutes=5)
+_TWO_LOOKS = timedelta(hours=2)
 
 
 class Component(pulumi.ComponentResource):
@@ -93,9 +94,12 @@ class Component(pulumi.ComponentResource):
         return queue
 
     def _alarm_on_findings(
-        self, name: str, metric: str, *, service: str, lasts: timedelta, description: str, above: float = 0
+        self, name: str, metric: str, *, service: str, description: str, lasts: timedelta = _TWO_LOOKS, above: float = 0
     ) -> None:
-        """An alarm on a metric that a function writes each time it looks: off within minutes, and for ``lasts``."""
+        """An alarm on a metric that a function writes each time it looks: off within minutes, and for ``lasts``.
+
+        By default it lasts until an hourly function has looked twice and found nothing.
+        """
         self._platform.topic.watch(
             name,
             capability=service,

@@ -56,9 +56,8 @@ def read(
     try:
         names = _usable(dialect.header(path, gzipped=gzipped), wanted)
         wanted.refuse_columns(names)
-        columns = kept(names, wanted)
-        landed = _read_plainly(connection, path, dialect, names, columns, source.missing, gzipped=gzipped)
-        return landed or _read_rows(connection, path, dialect, names, columns, source.missing, scratch, gzipped=gzipped)
+        file = _File(path, dialect, names, kept(names, wanted), gzipped)
+        return _read_plainly(connection, file) or _read_rows(connection, file, scratch)
     except UnicodeDecodeError:
         before = source.skiprows + (not source.names)
         refused = row_of_wrong_byte(path, source.encoding, gzipped=gzipped, lines_before=before)
@@ -182,49 +181,53 @@ def _usable(header: Sequence[str], wanted: Wanted) -> list[str]:
     return names
 
 
-def _read_plainly(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    dialect: _Dialect,
-    names: Sequence[str],
-    columns: Sequence[str],
-    missing: Sequence[str],
-    *,
-    gzipped: bool,
-) -> Landed | None:
+@dataclass(frozen=True)
+class _File:
+    """A CSV file whose header is known."""
+
+    path: Path
+    dialect: _Dialect
+    names: Sequence[str]
+    """Names of its columns."""
+    columns: Sequence[str]
+    """Names of the columns that are kept."""
+    gzipped: bool
+
+
+def _read_plainly(connection: duckdb.DuckDBPyConnection, file: _File) -> Landed | None:
     """Let DuckDB read a file in which nothing but delimiters and line ends has a meaning; None if it isn't one."""
-    rows, longest = _plain_rows(path, dialect, len(names), gzipped=gzipped) if dialect.is_common else (0, 0)
+    rows, longest = _plain_rows(file) if file.dialect.is_common else (0, 0)
     if not rows:
         return None
     options = reader_options(
-        names,
+        file.names,
         longest=longest,
-        missing=missing,
-        delimiter=dialect.delimiter,
-        compression="gzip" if gzipped else "none",
+        missing=file.dialect.source.missing,
+        delimiter=file.dialect.delimiter,
+        compression="gzip" if file.gzipped else "none",
     )
-    selected = ", ".join(map(quoted, columns))
+    selected = ", ".join(map(quoted, file.columns))
     try:
         connection.execute(
             f"CREATE OR REPLACE TABLE raw AS SELECT row_number() OVER () AS {ROW}, {selected} "
-            f"FROM read_csv({literal(str(path))}, header=true, {options})"
+            f"FROM read_csv({literal(str(file.path))}, header=true, {options})"
         )
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error:
         return None
     ((read_rows,),) = connection.execute("SELECT count(*) FROM raw").fetchall()
-    return Landed(tuple(names)) if read_rows == rows else None
+    return Landed(tuple(file.names)) if read_rows == rows else None
 
 
-def _plain_rows(path: Path, dialect: _Dialect, width: int, *, gzipped: bool) -> tuple[int, int]:
-    """How many rows a file has whose lines are all rows of ``width`` cells without quotes, and the longest in bytes.
+def _plain_rows(plain: _File) -> tuple[int, int]:
+    """How many rows a file has whose lines are all rows of cells without quotes, and the longest in bytes.
 
     Of a file with other lines, 0 and 0.
     """
-    delimiter, delimiters = dialect.delimiter.encode(), width - 1
+    delimiter, delimiters = plain.dialect.delimiter.encode(), len(plain.names) - 1
     rows, longest = -1, 0
-    with open_bytes(path, gzipped=gzipped) as file:
+    with open_bytes(plain.path, gzipped=plain.gzipped) as file:
         end = b"\r\n" if file.readline().endswith(b"\r\n") else b"\n"
         file.seek(0)
         returns = len(end) - 1
@@ -243,29 +246,20 @@ def _plain_rows(path: Path, dialect: _Dialect, width: int, *, gzipped: bool) -> 
     return rows, longest
 
 
-def _read_rows(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    dialect: _Dialect,
-    names: Sequence[str],
-    columns: Sequence[str],
-    missing: Sequence[str],
-    scratch: Path,
-    *,
-    gzipped: bool,
-) -> Landed:
+def _read_rows(connection: duckdb.DuckDBPyConnection, file: _File, scratch: Path) -> Landed:
+    source, names, columns = file.dialect.source, file.names, file.columns
     malformed: list[MalformedLine] = []
     places = [names.index(name) for name in columns]
     with (
-        open_text(path, dialect.source.encoding, gzipped=gzipped) as file,
+        open_text(file.path, source.encoding, gzipped=file.gzipped) as opened,
         CellFile(scratch / "rows.csv", [*columns, ROW]) as cells,
     ):
-        rows = _rows(dialect, file, len(names), malformed)
+        rows = _rows(file.dialect, opened, len(names), malformed)
         if len(columns) < len(names):
             pick = itemgetter(*places, -1)
             rows = (pick(row) for row in rows)
         cells.write(rows)
-    absent = ", ".join(map(literal, missing))
+    absent = ", ".join(map(literal, source.missing))
     cell = "CASE WHEN {0} IN (" + absent + ") THEN NULL ELSE {0} END AS {0}" if absent else "{0}"
     selected = ", ".join(cell.format(quoted(name)) for name in columns)
     connection.execute(

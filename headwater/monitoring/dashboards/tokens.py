@@ -85,10 +85,8 @@ class ScrapeTokens:
 
         Parameters
         ----------
-        name : str
-            Small letters, digits and hyphens, such as ``prometheus``.
-        days : int
-            How long it is good for.
+        name, days
+            As of `headwater.client.scrape_tokens.Tokens.create`.
         by : str
             The person who makes it.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headwater.features.inputs import shown
-from headwater.json_values import loads
+from headwater.json_values import body_of
 from headwater.monitoring.labels.errors import InvalidLabels, LabelsTooLarge
 from headwater.monitoring.labels.messages import LabelsAnswer
 from headwater.monitoring.labels.types import LONGEST_BODY, Verdict
@@ -26,11 +26,7 @@ def answer(writer: LabelWriter, model: str, body: bytes) -> LabelsAnswer:
     """
     if len(body) > LONGEST_BODY:
         raise LabelsTooLarge(f"the body has {len(body):,} bytes, at most {LONGEST_BODY:,} are read")
-    try:
-        document = loads(body.decode("utf-8", "surrogatepass"))
-    except (ValueError, RecursionError) as error:
-        said = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise InvalidLabels(f"the body is not JSON: {said}") from error
+    document = body_of(body, InvalidLabels)
     if not isinstance(document, dict) or document.keys() != {"labels"}:
         raise InvalidLabels(f"the body is {shown(document)}, expected an object with labels and nothing else")
     found = writer.add(model, document["labels"])

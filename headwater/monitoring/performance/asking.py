@@ -10,6 +10,7 @@ import pandas
 
 from headwater.declare import Model
 from headwater.errors import InvalidRequest
+from headwater.monitoring.asked_days import NEWEST, AskedDays
 from headwater.monitoring.days.counting import columns_of, segment_places
 from headwater.monitoring.days.service import CountedDay, Days
 from headwater.monitoring.days.types import segment_names, start_of
@@ -49,23 +50,14 @@ class Asking:
     """Gives what is known of a version's estimates: those that were withdrawn aren't shown."""
 
     def performance(
-        self,
-        *,
-        version: int | None = None,
-        since: date | None = None,
-        until: date | None = None,
-        segment: str = "",
-        by: By = "day",
-        delay: bool = True,
+        self, asked: AskedDays = NEWEST, *, segment: str = "", by: By = "day", delay: bool = True
     ) -> PerformanceAnswer:
         """How good a version was. Each day's predictions and labels are read and joined once.
 
         Parameters
         ----------
-        version : int, optional
-            By default the one that serves.
-        since, until : date, optional
-            First and last day, UTC; by default the last seven that have predictions, or 28 by week.
+        asked : AskedDays
+            By default the last seven days that have predictions, or 28 by week.
         segment : str
             Such as ``carrier=UA``: its predictions beside its own held-out rows.
         by : {"day", "week"}
@@ -80,10 +72,10 @@ class Asking:
             The version has no predictions on these days.
         """
         model = self.labels.model
-        number = self.watching.version(model, version)
+        number = self.watching.version(model, asked.version)
         declared = self._declared(number)
         self.watching.days.check_segment(model, number, segment)
-        days = [one.day for one in self._days(number, since, until, DAYS if by == "day" else 7 * WEEKS)]
+        days = [one.day for one in self._days(number, asked, DAYS if by == "day" else 7 * WEEKS)]
         start, end = start_of(days[0]), start_of(days[-1]) + timedelta(days=1)
         with self.labels.counting(start, end, self.known) as labels:
             predictions = _Chosen(self.watching.days, self.versions, segment)
@@ -132,14 +124,7 @@ class Asking:
         """When time alone gives a label that `performance` just lacked; None if never. To be asked behind it."""
         return self.labels.changes(self.known)
 
-    def errors(
-        self,
-        *,
-        version: int | None = None,
-        since: date | None = None,
-        until: date | None = None,
-        beside: int | None = None,
-    ) -> ErrorsAnswer:
+    def errors(self, asked: AskedDays = NEWEST, *, beside: int | None = None) -> ErrorsAnswer:
         """The slices of labelled predictions that lose most; ``beside`` names a version to compare them with.
 
         Raises
@@ -149,13 +134,13 @@ class Asking:
             The version has no predictions on these days.
         """
         model = self.labels.model
-        number = self.watching.version(model, version)
+        number = self.watching.version(model, asked.version)
         declared = self._declared(number)
         if beside is not None:
             self.registry.version(model, beside)
         if beside == number:
             raise InvalidRequest(f"beside {beside}: expected another version than the one that is asked about")
-        days = [one.day for one in self._days(number, since, until, DAYS)]
+        days = [one.day for one in self._days(number, asked, DAYS)]
         performance = Performance(self.registry, self.artifacts, self.watching.days, self.labels, columns_of)
         return ErrorsAnswer(
             model=model,
@@ -178,15 +163,15 @@ class Asking:
     def _declared(self, version: int) -> Model:
         return Definitions(self.registry, self.artifacts).product(self.labels.model, version).models[0]
 
-    def _days(self, version: int, since: date | None, until: date | None, most: int) -> list[CountedDay]:
-        model = self.labels.model
-        found = self.watching.chosen(model, version, since, until, most)
+    def _days(self, version: int, asked: AskedDays, most: int) -> list[CountedDay]:
+        model, is_asked = self.labels.model, bool(asked.since or asked.until)
+        found = self.watching.chosen(model, version, asked, most)
         if found:
             return found
-        last = self.watching.days.last(model, version, 1) if since or until else []
+        last = self.watching.days.last(model, version, 1) if is_asked else []
         raise NoSuchDay(
             f"version {version} of model {model!r} has no predictions"
-            + (" on these days" if since or until else "")
+            + (" on these days" if is_asked else "")
             + (f". The last day that has some is {last[0].day}" if last else "")
         )
 

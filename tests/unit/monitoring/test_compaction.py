@@ -11,7 +11,7 @@ from headwater.monitoring.log.service import Compaction, never
 from headwater.monitoring.log.store import CompactionStore
 from headwater.monitoring.log.types import part_name
 from headwater.storage.environment import CLIENTS
-from tests.crashing import Killed, crash_points, die_at
+from tests.crashing import crash_points, dying_at
 from tests.unit.monitoring.logs import AT, BUCKET, HOUR, LATER, Log, record
 
 
@@ -176,9 +176,7 @@ CALLS = ("put", "quarantine", "note", "advance", "fetch", "hour", "torn", "progr
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_run_that_is_killed_at_any_call_leaves_each_row_once(
-    log: Log, monkeypatch: pytest.MonkeyPatch, when: str
-) -> None:
+def test_a_run_that_is_killed_at_any_call_leaves_each_row_once(log: Log, when: str) -> None:
     """https://github.com/apache/hudi/issues/9139: a compaction that commits in spite of write errors."""
     for number in crash_points(1, f"compaction {when}"):
         model = f"buys-{number}"
@@ -189,19 +187,14 @@ def test_a_run_that_is_killed_at_any_call_leaves_each_row_once(
         at = AT + HOUR
         log.write(record("late", model=model), *(record(f"n-{one}", at, model=model) for one in range(3)))
         log.put(f"{model}/date={at:%Y-%m-%d}/hour={at:%H}/torn.json", "{")
-        with monkeypatch.context() as patches:
-            die_at(patches, number, (CompactionStore, CALLS), when=when)
-            try:
-                Compaction(log.store, rows=2).compact(model, at + HOUR)
-                killed = False
-            except Killed:
-                killed = True
+        with dying_at(number, (CompactionStore, CALLS), when=when) as death:
+            Compaction(log.store, rows=2).compact(model, at + HOUR)
         log.assert_once(model)
         Compaction(log.store, rows=2).compact(model, at + HOUR)
         assert log.parts(model) == sorted(log.written)
         assert len(log.keys(f"quarantine/{model}/")) == 1
         log.assert_once(model)
-        if not killed:
+        if not death.came:
             break
     assert number > 10
 

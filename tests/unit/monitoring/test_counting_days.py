@@ -15,7 +15,7 @@ from headwater.monitoring.log.service import Compaction
 from headwater.monitoring.profiles.types import WindowProfile
 from headwater.storage.environment import CLIENTS
 from headwater.storage.objects import Bucket
-from tests.crashing import Killed, crash_points, die_at
+from tests.crashing import crash_points, dying_at
 from tests.unit.monitoring.logs import BUCKET, HOUR, record
 from tests.unit.monitoring.watched import (
     MODEL,
@@ -223,9 +223,7 @@ CALLS = ("put", "put_index", "remove", "note_counted")
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_run_that_is_killed_at_any_call_counts_each_row_once(
-    served: Watched, monkeypatch: pytest.MonkeyPatch, when: str
-) -> None:
+def test_a_run_that_is_killed_at_any_call_counts_each_row_once(served: Watched, when: str) -> None:
     day = TODAY
     for number in crash_points(1, f"count {when}"):
         day += timedelta(days=1)
@@ -240,18 +238,13 @@ def test_a_run_that_is_killed_at_any_call_counts_each_row_once(
         Compaction(served.log.store).again(MODEL, now - HOUR)
         served.request(day, 3, rows_of(number, 5), name="more")
         served.log.compact(now + HOUR)
-        with monkeypatch.context() as patches:
-            die_at(patches, number, (DayStore, CALLS), (Bucket, ("forget",)), when=when)
-            try:
-                Keeping(served.log.store, served.days, served.versions).run(MODEL, now + HOUR)
-                killed = False
-            except Killed:
-                killed = True
+        with dying_at(number, (DayStore, CALLS), (Bucket, ("forget",)), when=when) as death:
+            Keeping(served.log.store, served.days, served.versions).run(MODEL, now + HOUR)
         assert served.read(now=now + HOUR).profile(MODEL, 1, day, day).rows == 11
         keep(served, now + HOUR)
         assert served.read().profile(MODEL, 1, day, day).rows == 11
         assert not [key for key in served.log.keys(f"profiles/{MODEL}/") if hour.parts[0].name in key]
-        if not killed:
+        if not death.came:
             break
     assert number > 10
 

@@ -16,7 +16,7 @@ from headwater.lake.errors import FileRefused
 from headwater.monitoring.labels import uploading
 from headwater.monitoring.labels.errors import InvalidLabels
 from headwater.monitoring.labels.uploading import BulkUpload, UploadedLabels
-from tests.crashing import Killed, crash_points, die_at
+from tests.crashing import crash_points, dying_at
 from tests.unit.monitoring.labelling import AT, DAY, MODEL, NOW, Shop, asked, changed, keys_of, predictions
 from tests.unit.monitoring.test_written_labels import CALLS, KEYS
 
@@ -166,21 +166,18 @@ def test_an_upload_that_is_killed_anywhere_can_be_made_again(
     for number in crash_points(1, f"upload {when}"):
         model = changed(name=f"buys_{number}")
         stand.register(model)
-        with monkeypatch.context() as patches:
-            die_at(patches, number, *CALLS, when=when)
-            try:
-                upload(stand, tmp_path / "labels.csv", text, model)
-                killed = False
-            except Killed:
-                killed = True
+        with dying_at(number, *CALLS, when=when) as death:
+            upload(stand, tmp_path / "labels.csv", text, model)
         done = upload(stand, tmp_path / "labels.csv", text, model, at=NOW + timedelta(hours=1))
         assert done.taken + done.known == 5
         # Received at the same moment, they come in the order of their names, which are hashes.
-        assert sorted(batch.labels for batch in stand.store.batches(model.name, AT, NOW + DAY)) == [1, 2, 2] or killed
+        assert (
+            sorted(batch.labels for batch in stand.store.batches(model.name, AT, NOW + DAY)) == [1, 2, 2] or death.came
+        )
         assert sum(batch.labels for batch in stand.store.batches(model.name, AT, NOW + DAY)) == 5
         with stand.labels(model.name) as labels:
             frame = labels.of(predictions(*(asked(f"k-{one}.0", **KEYS) for one in range(5))), NOW + DAY)
         assert frame["label"].tolist() == [0.0, 1.0, 0.0, 1.0, 0.0]
-        if not killed:
+        if not death.came:
             break
     assert number > 9

@@ -21,7 +21,7 @@ from headwater.monitoring.watching import Watching
 from headwater.registry.types import DEFINITION_FILE
 from headwater.storage.environment import CLIENTS
 from headwater.storage.table import Table
-from tests.crashing import Killed, crash_points, die_at
+from tests.crashing import crash_points, dying_at
 from tests.unit.lake.world import REGISTRY
 from tests.unit.monitoring.data import scheme_of
 from tests.unit.monitoring.logs import HOUR
@@ -307,7 +307,7 @@ def two_days(model: Performing) -> None:
     model.watched.log.compact(morning(TODAY + DAY))
 
 
-def test_a_look_that_is_killed_at_any_write_or_doubled_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_that_is_killed_at_any_write_or_doubled_is_made_up_for() -> None:
     now, expected = morning(TODAY + DAY), None
     # The first time nothing dies.
     for number in chain([0], crash_points(1, "performance")):
@@ -315,18 +315,13 @@ def test_a_look_that_is_killed_at_any_write_or_doubled_is_made_up_for(monkeypatc
             model = Performing(watched)
             model.version()
             two_days(model)
-            with monkeypatch.context() as patches:
-                die_at(patches, number, (WatchRecords, WRITES))
-                killed = number == 0
-                try:
-                    watched.watch(performance=model.look()).run(now)
-                except Killed:
-                    killed = True
+            with dying_at(number, (WatchRecords, WRITES)) as death:
+                watched.watch(performance=model.look()).run(now)
             for _ in range(2):
                 assert not watched.watch(performance=model.look()).run(now).failed
             expected = expected or outcome(model)
             assert outcome(model) == expected
-        if not killed:
+        if number and not death.came:
             break
     assert number > 6
 

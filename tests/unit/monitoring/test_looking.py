@@ -16,7 +16,7 @@ from headwater.monitoring.status import Severity, Status
 from headwater.monitoring.watch.store import WatchStore
 from headwater.monitoring.watch.types import MOST_SAID, JudgedDay, Said
 from headwater.storage.environment import CLIENTS
-from tests.crashing import Killed, crash_points, die_at
+from tests.crashing import crash_points, dying_at
 from tests.unit.monitoring.logs import BUCKET, HOUR, record
 from tests.unit.monitoring.watched import MODEL, TODAY, Watched, bank_with, morning, rows_of
 
@@ -246,9 +246,7 @@ CALLS = ("put_status", "put_judged", "put_window", "remove_window")
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_look_that_is_killed_at_any_call_is_made_up_for(
-    served: Watched, monkeypatch: pytest.MonkeyPatch, when: str
-) -> None:
+def test_a_look_that_is_killed_at_any_call_is_made_up_for(served: Watched, when: str) -> None:
     day = TODAY
     for number in crash_points(1, f"look {when}"):
         day += timedelta(days=1)
@@ -259,13 +257,8 @@ def test_a_look_that_is_killed_at_any_call_is_made_up_for(
         day += timedelta(days=1)
         served.day(day, rows_of(602, **STUCK))
         served.log.compact(morning(day))
-        with monkeypatch.context() as patches:
-            die_at(patches, number, (WatchStore, CALLS), when=when)
-            try:
-                served.watch().run(morning(day))
-                killed = False
-            except Killed:
-                killed = True
+        with dying_at(number, (WatchStore, CALLS), when=when) as death:
+            served.watch().run(morning(day))
         served.watch().run(morning(day) + HOUR)
         first, last = served.store.judged(MODEL, 1)[-2:]
         assert [said.verdict.rows for said in first.said] == [80, 140]
@@ -273,7 +266,7 @@ def test_a_look_that_is_killed_at_any_call_is_made_up_for(
         status = served.store.status(MODEL)
         assert status is not None
         assert (status.state, status.day) == (State.ALARM, day)
-        if not killed:
+        if not death.came:
             break
     assert number > 4
     served.watch().run(morning(day) + 24 * HOUR)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from headwater.errors import InvalidRequest
+from headwater.monitoring.asked_days import AskedDays
 from headwater.monitoring.drift.standing import State
 from headwater.monitoring.drift.verdicts import Outcome
 from headwater.monitoring.watching import Watching
@@ -51,7 +52,7 @@ def test_a_day_is_never_part_of_what_it_is_compared_with(served: Watched) -> Non
         served.day(TODAY + timedelta(days=place), rows_of(place))
         served.hour(morning(TODAY + timedelta(days=place)))
     now = morning(TODAY + timedelta(days=2))
-    for one in asking(served, now).replay(MODEL, TODAY, TODAY + timedelta(days=2)).days:
+    for one in asking(served, now).replay(MODEL, AskedDays(since=TODAY, until=TODAY + timedelta(days=2))).days:
         assert one.said is not None
         # The weekdays among the training's sixty days.
         assert one.verdict.windows == one.said.windows == 42
@@ -82,7 +83,7 @@ def test_moments_have_time_zones_and_mean_the_same_in_each(served: Watched) -> N
     served.day(TODAY, rows_of(1))
     now, known = morning(TODAY), datetime(TODAY.year, TODAY.month, TODAY.day, 9, 0, tzinfo=UTC)
     rows = [
-        asking(served, now, moment).drift(MODEL, version=1).days[0].verdict.rows
+        asking(served, now, moment).drift(MODEL, AskedDays(version=1)).days[0].verdict.rows
         for moment in (known, known.astimezone(timezone(timedelta(hours=-7))))
     ]
     assert rows == [40, 40]

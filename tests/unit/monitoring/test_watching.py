@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 from headwater.errors import InvalidRequest
+from headwater.monitoring.asked_days import AskedDays
 from headwater.monitoring.drift.channels import Channel
 from headwater.monitoring.drift.judging import SUSPECT_LIMIT
 from headwater.monitoring.drift.standing import State
@@ -68,11 +69,11 @@ def test_drift_is_of_the_last_days_that_have_predictions_and_of_a_minute_ago(wor
     assert [one.running for one in found.days] == [False] * DAYS + [True]
     frame = found.frame()
     assert list(frame["rows"]) == [80, 80, 80, 80, 80, 140, 70]
-    assert asking(world).drift(MODEL, since=STUCK, until=STUCK).days[0].verdict == by_day[STUCK].verdict
+    assert asking(world).drift(MODEL, AskedDays(since=STUCK, until=STUCK)).days[0].verdict == by_day[STUCK].verdict
 
 
 def test_today_s_rules_say_of_untouched_days_what_was_said(world: Watched) -> None:
-    found = asking(world).replay(MODEL, TODAY, LATE)
+    found = asking(world).replay(MODEL, AskedDays(since=TODAY, until=LATE))
     for one in found.days:
         assert one.said is not None
         if one.day != LATE:
@@ -98,10 +99,10 @@ def test_status_tells_all_that_was_said(world: Watched) -> None:
 def test_what_was_said_at_a_moment_is_said_as_of_it(world: Watched) -> None:
     # The versions' own moves are of the machine's clock, so that the moment's version is given.
     before, after = morning(STUCK) + timedelta(minutes=5), morning(LATE) - 2 * HOUR
-    then = asking(world, known=before).drift(MODEL, version=1)
+    then = asking(world, known=before).drift(MODEL, AskedDays(version=1))
     assert then.days[-1].day == STUCK
-    assert [one.verdict.rows for one in asking(world, known=after).drift(MODEL, version=1).days][-1] == 80
-    replayed = asking(world, known=before).replay(MODEL, STUCK, STUCK, version=1)
+    assert [one.verdict.rows for one in asking(world, known=after).drift(MODEL, AskedDays(version=1)).days][-1] == 80
+    replayed = asking(world, known=before).replay(MODEL, AskedDays(since=STUCK, until=STUCK, version=1))
     assert replayed.days[0].said is None
     with pytest.raises(AliasNotFound, match="no version of model 'buys' served at"):
         asking(world, known=before).drift(MODEL)
@@ -110,7 +111,7 @@ def test_what_was_said_at_a_moment_is_said_as_of_it(world: Watched) -> None:
 
 
 def test_a_week_is_judged_beside_weeks(world: Watched) -> None:
-    found = asking(world).drift(MODEL, since=STUCK, until=LATE, horizon=3)
+    found = asking(world).drift(MODEL, AskedDays(since=STUCK, until=LATE), horizon=3)
     assert [one.verdict.rows for one in found.days] == [240, 300]
     assert [one.verdict.horizon for one in found.days] == [3, 3]
     # Sixty days are twenty separate runs of three.
@@ -118,7 +119,7 @@ def test_a_week_is_judged_beside_weeks(world: Watched) -> None:
 
 
 def test_quality_shows_each_share_beside_its_usual_range(world: Watched) -> None:
-    found = asking(world).quality(MODEL, since=STUCK, until=LATE)
+    found = asking(world).quality(MODEL, AskedDays(since=STUCK, until=LATE))
     shares = {(one.day, one.feature): one.shares for one in found.columns}
     assert shares[STUCK, "amount"][Channel.FROZEN].value == 1.0
     usual = shares[STUCK, "amount"][Channel.FROZEN].usual
@@ -131,7 +132,7 @@ def test_quality_shows_each_share_beside_its_usual_range(world: Watched) -> None
 
 
 def test_segments_show_shares_and_raise_no_alarm(world: Watched) -> None:
-    found = asking(world).segments(MODEL, since=LATE, until=LATE)
+    found = asking(world).segments(MODEL, AskedDays(since=LATE, until=LATE))
     shares = {one.segment: one for one in found.segments}
     assert sum(one.rows for one in found.segments) == 140
     assert shares["shop=(other)"].share > 0.5
@@ -141,10 +142,10 @@ def test_segments_show_shares_and_raise_no_alarm(world: Watched) -> None:
     assert shares["shop=n"].verdict.reason == "5 reference windows, fewer than 30" or (
         shares["shop=n"].verdict.reason.endswith("rows, fewer than 50")
     )
-    drifted = asking(world).drift(MODEL, since=LATE, until=LATE, segment="shop=(other)")
+    drifted = asking(world).drift(MODEL, AskedDays(since=LATE, until=LATE), segment="shop=(other)")
     assert drifted.days[0].verdict.rows == shares["shop=(other)"].rows
     with pytest.raises(NoSuchDay):
-        asking(world).segments(MODEL, since=TODAY - timedelta(days=9), until=TODAY - timedelta(days=8))
+        asking(world).segments(MODEL, AskedDays(since=TODAY - timedelta(days=9), until=TODAY - timedelta(days=8)))
 
 
 def test_a_day_is_explained_by_its_most_unusual_feature(world: Watched) -> None:
@@ -182,9 +183,9 @@ def test_shown_figures_are_those_of_scipy(world: Watched) -> None:
 def test_a_version_without_a_bank_says_what_to_do(world: Watched) -> None:
     bare = world.version(None, "bare")
     with pytest.raises(NoBank, match="has no profiles of its training days"):
-        asking(world).drift(MODEL, version=bare)
+        asking(world).drift(MODEL, AskedDays(version=bare))
     with pytest.raises(VersionNotFound):
-        asking(world).drift(MODEL, version=99)
+        asking(world).drift(MODEL, AskedDays(version=99))
 
 
 def drawn(figure: Any) -> Any:
@@ -202,7 +203,7 @@ def test_days_are_drawn_beside_their_limit_and_unusual_ones_stand_out(world: Wat
     found = asking(world)
     for answer, title in (
         (found.drift(MODEL), "buys@1"), (found.status(MODEL), "buys"),
-        (found.replay(MODEL, TODAY, LATE), "buys@1, replayed"),
+        (found.replay(MODEL, AskedDays(since=TODAY, until=LATE)), "buys@1, replayed"),
     ):  # fmt: skip
         canvas = drawn(answer.plot())  # type: ignore[attr-defined]
         line, limit, unusual = canvas.get_lines()
@@ -214,7 +215,7 @@ def test_days_are_drawn_beside_their_limit_and_unusual_ones_stand_out(world: Wat
         assert STUCK in list(unusual.get_xdata()) == list(frame["day"][outcome])
         # A tick a day, and none at an hour.
         assert names(canvas.get_xticklabels()) == [str(day) for day in list(frame["day"])]
-    nobody = found.drift(MODEL, since=TODAY - timedelta(days=9), until=TODAY - timedelta(days=8))
+    nobody = found.drift(MODEL, AskedDays(since=TODAY - timedelta(days=9), until=TODAY - timedelta(days=8)))
     assert names(drawn(nobody.plot()).texts) == ["no day was judged beside its reference"]
 
 
@@ -248,4 +249,4 @@ def test_segments_and_features_are_bars_with_their_names(world: Watched) -> None
 def test_pictures_need_matplotlib_and_say_so(world: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(InvalidRequest, match=r"plot\(\) draws with matplotlib, which isn't installed"):
-        asking(world).drift(MODEL, since=TODAY, until=TODAY).plot()
+        asking(world).drift(MODEL, AskedDays(since=TODAY, until=TODAY)).plot()
