@@ -147,7 +147,7 @@ class Stack:
 
     @cached_property
     def feedback(self) -> Feedback:
-        """What end users say of predictions: list, show, summary, send, rotate_key."""
+        """Feedback of end users on predictions: list, show, summary, send, rotate_key."""
         from headwater.client.feedback import Feedback
 
         return Feedback(self._connection)
@@ -161,14 +161,14 @@ class Stack:
 
     @cached_property
     def labels(self) -> Labels:
-        """What really happened after predictions: add, upload, list, coverage, of."""
+        """Labels, which say what really happened after predictions: add, upload, list, coverage, of."""
         from headwater.client.labels import Labels
 
         return Labels(self._connection)
 
     @cached_property
     def lineage(self) -> Lineage:
-        """What was made from what: why, up, down, path, impact, diff, at, facts, search, sync, verify, rebuild."""
+        """Lineage, which says what was made from what: why, up, down, path, impact, diff, at, facts, search, sync, verify, rebuild."""
         from headwater.client.lineage.service import Lineage
 
         return Lineage(self._connection)

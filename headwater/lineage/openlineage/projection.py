@@ -7,7 +7,6 @@ made twice is one. Each function takes values as the registry keeps them and ret
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from headwater.graph import Node
@@ -183,29 +182,6 @@ def training_events(
             described(names.dataset_of(Node("model", version.model, str(version.version))), made),
             described(names.dataset_of(_file(package.onnx)), {}),
         ],
-        started_at=context.started_at,
-    )
-
-
-def training_started(
-    names: StackNames, model: str, run_id: str, at: datetime, *, context: RunContext = NOTHING
-) -> OLEvent:
-    """The START event of a training run, for its first step; `training_events` tells of the same run."""
-    job = job_of(names, f"training.{model}", context, {})
-    return run_event(names, job, run_id, "START", at, facets_of_run(names, context))
-
-
-def training_failed(
-    names: StackNames, model: str, run_id: str, at: datetime, message: str, *, context: RunContext = NOTHING
-) -> tuple[OLEvent, ...]:
-    """Events of a training run that ended without a version: FAIL with the reason."""
-    return run_events(
-        names,
-        job_of(names, f"training.{model}", context, {}),
-        run=run_id,
-        at=at,
-        failure=message,
-        run_facets=facets_of_run(names, context),
         started_at=context.started_at,
     )
 

@@ -27,8 +27,6 @@ from headwater.lineage.openlineage.projection import (
     ingestion_events,
     materialisation_events,
     training_events,
-    training_failed,
-    training_started,
 )
 from headwater.lineage.openlineage.reading import told
 from headwater.lineage.openlineage.receiving import receive
@@ -121,10 +119,8 @@ def all_events(context: RunContext) -> list[OLEvent]:
         *ingestion_events(NAMES, ingestion(reasons=(), rows_rejected=0, quarantine=None), context=context),
         *ingestion_events(NAMES, refused, context=context),
         *materialisation_events(NAMES, materialisation(), context=context),
-        training_started(NAMES, "flight_delay", "run-1", AT, context=context),
         *training_events(NAMES, model_version(), package(), also_read=[view], context=context),
         *training_events(NAMES, model_version(passed=False), package(), context=context),
-        *training_failed(NAMES, "flight_delay", "run-2", AT, "no rows\nat all", context=context),
         alias_event(NAMES, move(), context=context),
         alias_event(NAMES, move(before=None, sequence=1), context=context),
         alias_event(NAMES, move(to=None, sequence=3), context=context),
@@ -248,14 +244,6 @@ def test_a_rejected_version_is_a_completed_run_with_the_gate_it_failed() -> None
     event = only(training_events(NAMES, model_version(passed=False), package()))
     model = event["outputs"][0]["facets"]["headwater_model"]
     assert (event["eventType"], model["status"], model["gates"][0]["passed"]) == ("COMPLETE", "REJECTED", False)
-
-
-def test_the_first_step_and_the_last_tell_of_one_run() -> None:
-    first = training_started(NAMES, "flight_delay", "run-1", AT - timedelta(minutes=3), context=CONTEXT)
-    started, _ = training_events(NAMES, model_version(), package(), context=CONTEXT)
-    failed = training_failed(NAMES, "flight_delay", "run-1", AT, "stopped")[0]
-    assert first["run"]["runId"] == started["run"]["runId"] == failed["run"]["runId"]
-    assert event_key(first) == event_key(started)
 
 
 def test_an_alias_reads_the_version_it_moves_to() -> None:
