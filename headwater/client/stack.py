@@ -168,7 +168,7 @@ class Stack:
 
     @cached_property
     def lineage(self) -> Lineage:
-        """Lineage, which says what was made from what: why, up, down, path, impact, diff, at, facts, search, sync, verify, rebuild."""
+        """Lineage of all that was made: why, up, down, path, impact, diff, at, facts, search, sync, verify, rebuild."""
         from headwater.client.lineage.service import Lineage
 
         return Lineage(self._connection)
