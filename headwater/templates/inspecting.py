@@ -38,6 +38,11 @@ EXACT = 2**53
 """The whole numbers up to here are floating-point numbers too, which is what models compute with."""
 LARGEST = 3.4e38
 """Models are compiled to numbers of 32 bits."""
+_USUAL_TIME = (
+    r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
+    r"([T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])?)?"
+)
+"""Times that SQL reads as Python does, and a hundred times faster."""
 
 
 class NotATable(InvalidRequest):
@@ -229,7 +234,8 @@ def _column(connection: duckdb.DuckDBPyConnection, name: str, writing: Writing) 
 
 
 def _are_times(connection: duckdb.DuckDBPyConnection, cell: str) -> bool:
-    found = connection.execute(f"SELECT DISTINCT {cell} FROM raw WHERE {cell} IS NOT NULL")  # noqa: S608
+    usual = f"regexp_full_match({cell}, {literal(_USUAL_TIME)}) AND TRY_CAST({cell} AS TIMESTAMPTZ) IS NOT NULL"
+    found = connection.execute(f"SELECT DISTINCT {cell} FROM raw WHERE {cell} IS NOT NULL AND NOT ({usual})")  # noqa: S608
     while batch := found.fetchmany(10_000):
         if not all(_is_time(text) for (text,) in batch):
             return False

@@ -26,6 +26,8 @@ FORMATS = tuple(
     for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 )
 SIGNED = r"[+-]?[0-9][0-9.,' ]*[$€£¥%]|[+-]?[$€£¥] ?[+-]?[0-9][0-9.,']*"
+FIRST = 1000
+"""Rows that are looked at before all are."""
 DIGIT, TRUTH, ISO_DAY = r".*[0-9].*", r"(?i)true|false", r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*"
 
 
@@ -155,22 +157,24 @@ def _look(connection: duckdb.DuckDBPyConnection, name: str) -> _Look:
     cell = quoted(name)
     is_mark = f"{cell} IN ({', '.join(map(literal, MARKS))})"
     bare = f"CASE WHEN NOT {is_mark} AND {cell} <> '' THEN trim({cell}) END"
-    parts = [
-        *(f"bool_and({_matches(bare, way.any)}) AND bool_and({_matches(bare, DIGIT)})" for way in WAYS),
-        *(f"bool_and(try_strptime({bare}, {literal(written)}) IS NOT NULL)" for written in FORMATS),
-        f"CASE WHEN bool_and({_matches(bare, SIGNED)}) THEN min({bare}) END",
-        f"bool_and({_matches(bare, TRUTH)}) "
-        f"OR bool_and({_matches(bare, ISO_DAY)} AND TRY_CAST({bare} AS TIMESTAMPTZ) IS NOT NULL)",
-    ]
-    asked = f"SELECT list(DISTINCT {cell}) FILTER ({is_mark}), {', '.join(parts)} FROM raw"
-    found, *results = connection.execute(asked).fetchall()[0]
-    ways, formats = results[: len(WAYS)], results[len(WAYS) : -2]
+    asked: dict[object, str] = {
+        **{way: f"bool_and({_matches(bare, way.any)}) AND bool_and({_matches(bare, DIGIT)})" for way in WAYS},
+        **{written: f"bool_and(try_strptime({bare}, {literal(written)}) IS NOT NULL)" for written in FORMATS},
+        "signed": f"bool_and({_matches(bare, SIGNED)})",
+        "truth": f"bool_and({_matches(bare, TRUTH)})",
+        "day": f"bool_and({_matches(bare, ISO_DAY)} AND TRY_CAST({bare} AS TIMESTAMPTZ) IS NOT NULL)",
+    }
+    # Most is ruled out by the first rows, and what isn't is asked of all.
+    for rows in (f"(SELECT * FROM raw WHERE ({bare}) IS NOT NULL LIMIT {FIRST})", "raw"):
+        parts = ", ".join([f"list(DISTINCT {cell}) FILTER ({is_mark})", f"min({bare})", *asked.values()])
+        marks, least, *results = connection.execute(f"SELECT {parts} FROM {rows}").fetchall()[0]
+        asked = {what: part for (what, part), works in zip(asked.items(), results, strict=True) if works}
     return _Look(
-        frozenset(found or ()),
-        frozenset(way for way, works in zip(WAYS, ways, strict=True) if works),
-        tuple(written for written, works in zip(FORMATS, formats, strict=True) if works),
-        results[-2] or "",
-        bool(results[-1]),
+        frozenset(marks or ()),
+        frozenset(way for way in WAYS if way in asked),
+        tuple(written for written in FORMATS if written in asked),
+        least if "signed" in asked else "",
+        "truth" in asked or "day" in asked,
     )
 
 

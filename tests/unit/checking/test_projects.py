@@ -100,7 +100,7 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Check]:
         ),
         (
             {"booking/product.py": "from headwater.declare import Source\n\nSource(\n    name='Clicks')"},
-            "pipelines/booking/product.py:3: Source.name: String should match pattern",
+            "pipelines/booking/product.py:3: Source.name: expected lower-case letters, digits and underscores",
         ),
         (
             {"booking/product.py": "from headwater.declare import Schedule\nSchedule(expression='cron(1)')"},
