@@ -106,8 +106,11 @@ def said_by(error: BaseException) -> list[str]:
 
 def of_validation(error: Any) -> list[str]:
     """One line for each thing that a pydantic ``ValidationError`` found wrong."""
-    title = str(error.title)
-    return list(dict.fromkeys(_said(title, problem) for problem in error.errors(include_url=False)))
+    title, problems = str(error.title), error.errors(include_url=False)
+    # Of what isn't several, pydantic says as well that it has too few.
+    entries = {problem["loc"][:-1] for problem in problems if problem["type"] == "model_type"}
+    told = [one for one in problems if one["type"] != "too_short" or one["loc"] not in entries]
+    return list(dict.fromkeys(_said(title, problem) for problem in told))
 
 
 def _said(title: str, problem: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ _DTYPES = {
 }
 _MOST_NAMES = 20
 """Columns that are told by name; of more the first are."""
+_WIDTH, _LONGEST = 100, 60
 _INPUTS = {"int": "number", "float": "number", "bool": "number", "time": "timestamp", "text": "category"}
 
 
@@ -53,9 +54,9 @@ class Guess:
         usable = [column for column in named or reversed(table.columns) if table.may_be_label(column)]
         if not usable:
             several = bool(named) and named[0].kind == "text" and 2 < named[0].values <= MOST_CATEGORIES
-            which = f"column {label!r}" if label is not None else "none of its columns"
+            which = f"column {label!r} can't" if label is not None else "none of its columns can"
             raise NotATable(
-                f"{file}: {which} can be a label: expected numbers, or two different values"
+                f"{file}: {which} be a label: expected numbers, or two different values"
                 + (f", found {named[0].values:,} values of kind {named[0].kind}" if named else "")
                 + ("; ask for one of them against the rest: examples.sql of product.py can tell" if several else "")
             )
@@ -268,7 +269,8 @@ def _declared(column: Column) -> str:
 
 def _prose(text: str) -> str:
     """A text of the file's, as a docstring and a comment can have it."""
-    return " ".join(text.split()).replace("\\", "/").replace('"', "'")
+    line = " ".join(text.split()).replace("\\", "/").replace('"', "'")
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def _text(value: str) -> str:
@@ -284,7 +286,11 @@ def _value(value: object) -> str:
         return "{" + ", ".join(f"{_text(key)}: {_value(one)}" for key, one in value.items()) + "}"
     if isinstance(value, tuple):
         return f"({', '.join(map(_value, value))}{',' if len(value) == 1 else ''})"
-    return f"[{', '.join(map(_value, value))}]" if isinstance(value, list) else repr(value)
+    if isinstance(value, list):
+        parts = list(map(_value, value))
+        in_one = f"[{', '.join(parts)}]"
+        return in_one if len(in_one) <= _WIDTH else "[\n" + "".join(f"    {part},\n" for part in parts) + "]"
+    return repr(value)
 
 
 def _some(names: Sequence[str]) -> str:

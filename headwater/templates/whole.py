@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from headwater.templates.errors import NotWritten
@@ -27,7 +28,8 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
             path.write_bytes(content)
     except BaseException as error:
         for path in reversed(made):
-            path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+            with suppress(OSError):  # the one that couldn't be made isn't there
+                path.rmdir() if path.is_dir() else path.unlink()
         if isinstance(error, OSError):
             raise NotWritten(
                 f"{error.filename or path} can't be written: {error.strerror or error}; nothing was written",

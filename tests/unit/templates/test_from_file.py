@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -85,7 +87,7 @@ def test_a_numeric_label_makes_a_regression_and_another_column_can_be_named(
         ("a,b\n", None, "has a header and no rows"),
         ("a,b\n1,2\n", "c", "has no column 'c': it has a, b"),
         ("a,b\nx,y\nz,w\nv,u\n", None, "none of its columns can be a label: expected numbers, or two"),
-        ("a,b\nx,1\ny,2\nz,3\nz,3\n", "a", "column 'a' can be a label.*found 3 values of kind text"),
+        ("a,b\nx,1\ny,2\nz,3\nz,3\n", "a", "column 'a' can't be a label.*found 3 values of kind text"),
         ("a\n" + "1\n2\n2\n" * 4, None, "beside the label 'a' no column can be an input"),
         ("a,b\n1,2\n3,4,5\n", None, r"row 2: "),
         ("a,b\n1,2\n2,4\n", None, "orders.csv: expected at least 10 rows to learn from, found 2"),
@@ -123,3 +125,20 @@ def test_the_request_that_is_shown_is_a_row_of_the_file(file: Callable[..., Path
     }  # fmt: skip
     told = "label: paid (guessed; --label names another): a classifier of paid = no, 12 of 60 rows"
     assert told in guess.told()
+
+
+def test_a_product_of_a_file_with_long_and_many_values_passes_the_linter(
+    file: Callable[..., Path], tmp_path: Path
+) -> None:
+    names = [f"{'long ' * 20}{number}" for number in range(9)]
+    rows = [",".join("abc"[row * column % 3] for column in range(9)) + f",{row % 2}" for row in range(20)]
+    path = file("\n".join([",".join([*names, "label " * 12]), *rows]), "a very long name of a file " * 5 + ".csv")
+    project = tmp_path / "project"
+    (project / "pipelines").mkdir(parents=True)
+    made, _ = write_from(project, "a" * 43, path)
+    ruff = [sys.executable, "-m", "ruff"]
+    settings = ["--no-cache", "--config", str(Path(__file__).parents[3] / "pyproject.toml")]
+    linted = subprocess.run(
+        [*ruff, "check", *settings, "--ignore", "I001", *made.files[:-2]], capture_output=True, text=True, check=False
+    )
+    assert linted.returncode == 0, linted.stdout
