@@ -130,9 +130,11 @@ def test_the_request_that_is_shown_is_a_row_of_the_file(file: Callable[..., Path
 def test_a_product_of_a_file_with_long_and_many_values_passes_the_linter(
     file: Callable[..., Path], tmp_path: Path
 ) -> None:
-    names = [f"{'long ' * 20}{number}" for number in range(9)]
-    rows = [",".join("abc"[row * column % 3] for column in range(9)) + f",{row % 2}" for row in range(20)]
-    path = file("\n".join([",".join([*names, "label " * 12]), *rows]), "a very long name of a file " * 5 + ".csv")
+    names = [f"a column with some words {number}" for number in range(9)]
+    rows = [
+        ",".join("abc"[row * column % 3] for column in range(9)) + f",{'many words ' * 2}{row % 2}" for row in range(20)
+    ]
+    path = file("\n".join([",".join([*names, "how it ended"]), *rows]), "a very long name of a file " * 5 + ".csv")
     project = tmp_path / "project"
     (project / "pipelines").mkdir(parents=True)
     made, _ = write_from(project, "a" * 43, path)
