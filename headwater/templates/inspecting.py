@@ -60,7 +60,7 @@ class Column:
     values: int
     """Distinct values."""
     largest: float = 0
-    """Of numbers, the one farthest from 0, without its sign."""
+    """The number that is farthest from 0, without its sign."""
     example: str
     """A value that is there."""
     pair: tuple[str, ...]

@@ -76,7 +76,7 @@ class Writing:
     times: Mapping[str, str] = field(default_factory=dict)
     """The format of each column whose times aren't ISO 8601."""
     doubts: tuple[str, ...] = ()
-    """What could be read in two ways and is left as text, a line each."""
+    """Lines about columns that could be read in two ways and are left as text."""
 
     def declared(self) -> dict[str, object]:
         """The fields of `headwater.declare.Source` that differ from the usual."""
@@ -97,7 +97,7 @@ class Writing:
 
 @dataclass(frozen=True)
 class _Look:
-    """What a column's cells would be without the marks."""
+    """A column's cells as they would be read without the marks."""
 
     marks: frozenset[str]
     ways: frozenset[Numbers]

@@ -63,7 +63,7 @@ def test_a_bad_name_is_answered_with_a_good_one(tmp_path: Path) -> None:
         ("my shops/Corner Shop", "headwater new corner-shop --folder 'my shops/Corner Shop'"),
     ],
 )
-def test_a_path_or_a_word_of_another_language_is_answered_with_the_name_that_was_meant(given: str, step: str) -> None:
+def test_a_path_or_an_umlaut_is_answered_with_the_name_that_was_meant(given: str, step: str) -> None:
     with pytest.raises(BadName) as caught:
         write_project(Path("new"), given)
     assert caught.value.next_steps == (step,)

@@ -65,7 +65,7 @@ LEGAL = {
 
 
 @pytest.mark.parametrize("content", LEGAL.values(), ids=list(LEGAL))
-def test_whatever_program_wrote_a_file_its_product_holds_together_and_takes_every_row(
+def test_a_product_of_a_legal_file_holds_together_and_takes_every_row(
     content: bytes, product: Callable[..., ModuleType], tmp_path: Path
 ) -> None:
     path = tmp_path / ('it\'s """ mine.csv.gz' if content.startswith(b"\x1f\x8b") else 'it\'s """\\N mine.csv')
@@ -139,7 +139,7 @@ def test_what_a_person_would_read_as_a_number_or_a_time_is_told(cell: str, words
     assert (declared, doubt.startswith(words)) == ({}, True)
 
 
-def test_a_column_that_is_the_label_in_other_words_is_no_input_and_three_classes_are_no_label(tmp_path: Path) -> None:
+def test_the_label_in_other_words_is_no_input_and_three_classes_are_no_label(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(
         table(("n", "returned_text", "returned", "kind"), lambda n: (n % 5, "yn"[n % 2], n % 2, "abc"[n % 3])), "utf-8"
