@@ -28,6 +28,7 @@ FORMATS = tuple(
 SIGNED = r"[+-]?[0-9][0-9.,' ]*[$€£¥%]|[+-]?[$€£¥] ?[+-]?[0-9][0-9.,']*"
 FIRST = 1000
 """Rows that are looked at before all are."""
+SHORT = tuple(written.replace("%Y", "%y") for written in FORMATS)
 DIGIT, TRUTH, ISO_DAY = r".*[0-9].*", r"(?i)true|false", r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*"
 
 
@@ -102,6 +103,8 @@ class _Look:
     marks: frozenset[str]
     ways: frozenset[Numbers]
     formats: tuple[str, ...]
+    short: tuple[str, ...]
+    """Formats of times that would fit with years of two digits."""
     signed: str
     """One of them, if they are numbers with a sign such as the euro's."""
     is_other: bool
@@ -137,6 +140,12 @@ def find_writing(
         for name, look in looks.items()
         if look.signed
     ]
+    doubts += [
+        f"{name} may be times whose years have two digits, 69 to 99 of the last century: declare "
+        f"{' or '.join(look.short)} as its times, or it stays text"
+        for name, look in looks.items()
+        if look.short and not look.is_read
+    ]
     times = {}
     for name, look in read.items():
         if len(look.formats) > 1:
@@ -159,10 +168,16 @@ def _look(connection: duckdb.DuckDBPyConnection, name: str) -> _Look:
     bare = f"CASE WHEN NOT {is_mark} AND {cell} <> '' THEN trim({cell}) END"
     asked: dict[object, str] = {
         **{way: f"bool_and({_matches(bare, way.any)}) AND bool_and({_matches(bare, DIGIT)})" for way in WAYS},
-        **{written: f"bool_and(try_strptime({bare}, {literal(written)}) IS NOT NULL)" for written in FORMATS},
+        # Python takes no year of two digits for %Y, DuckDB does.
+        **{
+            written: f"bool_and(coalesce(try_strptime({bare}, {literal(written)}) >= TIMESTAMP '1000-01-01', "
+            f"({bare}) IS NULL))"
+            for written in (*FORMATS, *SHORT)
+        },
         "signed": f"bool_and({_matches(bare, SIGNED)})",
         "truth": f"bool_and({_matches(bare, TRUTH)})",
-        "day": f"bool_and({_matches(bare, ISO_DAY)} AND TRY_CAST({bare} AS TIMESTAMPTZ) IS NOT NULL)",
+        "day": f"bool_and({_matches(bare, ISO_DAY)}) "
+        f"AND bool_and(({bare}) IS NULL OR TRY_CAST({bare} AS TIMESTAMPTZ) IS NOT NULL)",
     }
     # Most is ruled out by the first rows, and what isn't is asked of all.
     for rows in (f"(SELECT * FROM raw WHERE ({bare}) IS NOT NULL LIMIT {FIRST})", "raw"):
@@ -173,6 +188,7 @@ def _look(connection: duckdb.DuckDBPyConnection, name: str) -> _Look:
         frozenset(marks or ()),
         frozenset(way for way in WAYS if way in asked),
         tuple(written for written in FORMATS if written in asked),
+        tuple(written for written in SHORT if written in asked),
         least if "signed" in asked else "",
         "truth" in asked or "day" in asked,
     )

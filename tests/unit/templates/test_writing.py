@@ -130,6 +130,8 @@ def test_a_text_that_another_column_has_as_a_value_is_not_declared_missing(tmp_p
     [
         ("$12.50", "x stays text for the sign of"),
         ("12 %", "x stays text for the sign of"),
+        ("13.02.26", "x may be times whose years have two digits, 69 to 99 of the last century: declare %d.%m.%y as"),
+        ("1-1-19", "x may be times whose years have two digits, 69 to 99 of the last century: declare %d-%m-%y or %m-"),
         ("1760000000123", "x may be times, in milliseconds since 1970"),
         ("2026-01-01 10:00:00.123456789", "x stays text, though it begins as a time does"),
     ],
@@ -155,3 +157,23 @@ def test_a_file_without_a_header_is_told(tmp_path: Path) -> None:
     path.write_text("0.5,x,1\n" + "".join(f"{n / 3},{'xyz'[n % 3]},{n % 2}\n" for n in range(ROWS)), "utf-8")
     told = Guess.of(inspect(path), None, path.name).told()
     assert "the first line was read as the header; if it is a row, add one: 0.5, 1" in told
+
+
+@pytest.mark.parametrize(
+    ("times", "declared"),
+    [
+        (("2026-02-13", "NA"), {"missing": ("", "NA")}),
+        (("2026-02-13 10:00:00+02:00", ""), {}),
+        (("13.02.2026", ""), {"times": {"x": ("%d.%m.%Y",)}}),
+        (("02/13/2026 1:05 PM", "NULL"), {"missing": ("", "NULL"), "times": {"x": ("%m/%d/%Y %I:%M %p",)}}),
+    ],
+)
+def test_times_some_of_which_are_missing_are_times(
+    times: tuple[str, str], declared: dict[str, object], tmp_path: Path
+) -> None:
+    assert written(tmp_path, "x,y", *(f"{one},{number}" for number, one in enumerate(times))) == (declared, ())
+    assert [column.kind for column in inspect(tmp_path / "rows.csv").columns] == ["time", "int"]
+
+
+def test_a_column_of_nothing_but_marks_stays_as_it_is(tmp_path: Path) -> None:
+    assert written(tmp_path, "x,y", "-,1", "-,2") == ({}, ())
