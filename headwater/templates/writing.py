@@ -40,19 +40,20 @@ class Numbers:
     thousands: str = ""
 
     @property
-    def _digits(self) -> str:
-        grouped = rf"|[1-9][0-9]{{0,2}}({re.escape(self.thousands)}[0-9]{{3}})+" if self.thousands else ""
-        return f"0|[1-9][0-9]*{grouped}"
+    def _grouped(self) -> str:
+        return rf"|[1-9][0-9]{{0,2}}({re.escape(self.thousands)}[0-9]{{3}})+" if self.thousands else ""
 
     @property
     def whole(self) -> str:
         """A regular expression of whole numbers; those with leading zeros are names."""
-        return rf"[+-]?({self._digits})"
+        return rf"[+-]?(0|[1-9][0-9]*{self._grouped})"
 
     @property
     def any(self) -> str:
-        """A regular expression of numbers, and of texts without a digit."""
-        return rf"[+-]?({self._digits}|)({re.escape(self.decimal)}[0-9]*)?([eE][+-]?[0-9]+)?"
+        """A regular expression of numbers, and of texts without a digit; digits in groups have no exponent."""
+        part = rf"({re.escape(self.decimal)}[0-9]*)?"
+        grouped = f"{self._grouped}{part}" if self.thousands else ""
+        return rf"[+-]?((0|[1-9][0-9]*|){part}([eE][+-]?[0-9]+)?{grouped})"
 
     def plain(self, text: str) -> str:
         """A number as Python and SQL write it."""

@@ -177,3 +177,9 @@ def test_times_some_of_which_are_missing_are_times(
 
 def test_a_column_of_nothing_but_marks_stays_as_it_is(tmp_path: Path) -> None:
     assert written(tmp_path, "x,y", "-,1", "-,2") == ({}, ())
+
+
+def test_digits_in_groups_have_no_exponent_as_in_ingestion(tmp_path: Path) -> None:
+    row = "7.305e-01;1.234,50;0,5"
+    assert written(tmp_path, "x;y;z", row, row)[0] == {"decimal": ",", "thousands": "."}
+    assert [column.kind for column in inspect(tmp_path / "rows.csv").columns] == ["text", "float", "float"]
