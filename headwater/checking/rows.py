@@ -17,12 +17,16 @@ from headwater.errors import HeadwaterError
 from headwater.lake.database import columns_of, literal, quoted
 from headwater.lake.errors import NotKept
 from headwater.lake.ingestion import curate
+from headwater.lake.reading.delimited import DELIMITERS
+from headwater.lake.reading.text import is_utf8
 from headwater.lake.types import Upload
 
 SAMPLE = "sample.csv"
 """Beside a product's ``product.py``: rows as they are uploaded."""
 SAMPLED = 200
 """Rows of it that are tried."""
+HEADER = 100
+"""Lines that a sample's header may have, quoted names with line ends in them."""
 NUMBER = "__number"
 MADE = 5
 """Rows that are made for each source."""
@@ -104,12 +108,26 @@ def sample_file(source: Source, schema: Any) -> Path | None:
     if not file.is_file():
         return None
     try:
-        with file.open(newline="", encoding="utf-8-sig") as text:
-            names = next(csv.reader(text), [])
-    except (OSError, UnicodeDecodeError, csv.Error):
+        with file.open(newline="", encoding=_encoding(source)) as text:
+            headers = _headers(source, list(islice(text, source.skiprows, source.skiprows + HEADER)))
+    except (OSError, UnicodeError, csv.Error):
         return None
     required = {name for name, column in schema.columns.items() if column.required and not column.regex}
-    return file if required <= {name.strip() for name in names} else None
+    return file if any(required <= names for names in headers) else None
+
+
+def _encoding(source: Source) -> str:
+    """A sample's encoding: its source's, and Excel's mark is no part of the first name."""
+    return "utf-8-sig" if is_utf8(source.encoding) else source.encoding
+
+
+def _headers(source: Source, lines: Sequence[str]) -> list[set[str]]:
+    """The columns that a sample may have: those that are declared, or its header's by each delimiter."""
+    if source.names:
+        return [set(source.names)]
+    delimiters = [source.delimiter] if source.delimiter else DELIMITERS
+    rows = [next(csv.reader(lines, delimiter=delimiter), []) for delimiter in delimiters]
+    return [{form for name in row for form in (name, name.strip())} for row in rows]
 
 
 def curated_sample(source: Source, file: Path, folder: Path) -> Path | None:
@@ -121,8 +139,8 @@ def curated_sample(source: Source, file: Path, folder: Path) -> Path | None:
         The source's SQL fails on them.
     """
     head = folder / SAMPLE
-    with file.open(encoding="utf-8-sig", newline="") as text:
-        head.write_text("".join(islice(text, SAMPLED + 1)), encoding="utf-8")
+    with file.open(encoding=_encoding(source), newline="") as text:
+        head.write_bytes("".join(islice(text, source.skiprows + SAMPLED + 1)).encode(source.encoding))
     upload = Upload(
         bucket="check", key=f"landing/{source.name}/{SAMPLE}", version_id="1", size=head.stat().st_size, sequencer="1"
     )

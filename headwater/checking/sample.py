@@ -34,7 +34,10 @@ def ingested_sample(source: Source, folder: Path) -> Curation:
     """
     file = sample_file(source, resolve(source.contract))
     if file is None:
-        raise InvalidRequest(f"source {source.name!r}: no sample.csv beside its contract has its columns")
+        raise InvalidRequest(
+            f"source {source.name!r}: expected a sample.csv beside its contract, with a header of all its columns, in "
+            "its source's encoding: put some rows of an upload there"
+        )
     upload = Upload(
         bucket="sample", key=f"landing/{source.name}/{file.name}", version_id="1", size=file.stat().st_size,
         sequencer="1",

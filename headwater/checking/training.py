@@ -28,7 +28,7 @@ AGAIN = 0.2
 TRIALS = 6
 _CERTAIN = (
     "unexpected keyword argument", "positional argument", "multiple values for", "Invalid parameter", "parameter of",
-    "not a column of the dataframe", "columns are missing",
+    "not a column of the dataframe", "not columns of the dataframe", "columns are missing",
 )  # fmt: skip
 
 

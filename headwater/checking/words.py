@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 def said(error: BaseException) -> str:
@@ -28,5 +29,7 @@ def lacking(needed: Iterable[str], columns: Iterable[str]) -> str:
         return ""
     folded = {name.lower(): name for name in columns}
     renames = [f"{folded[name.lower()]} AS {name}" for name in missing if name.lower() in folded]
-    remedy = f". Names that differ by case are others here: write {', '.join(renames)}" if renames else ""
+    near = [f"{found[0]} for {name}" for name in missing if (found := get_close_matches(name, columns, n=1))]
+    remedy = f"; is it {', '.join(near)}?" if near else ""
+    remedy = f". Names that differ by case are others here: write {', '.join(renames)}" if renames else remedy
     return f"sql yields no {', '.join(missing)}; it yields {', '.join(columns)}{remedy}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -34,7 +35,7 @@ def new(
 
     made = write_project(folder or Path(name), name)
     files = [str(path.relative_to(made.root)) for path in made.files]
-    steps = [f"cd {made.root}", "headwater init PRODUCT --from FILE.csv", "headwater local up"]
+    steps = [f"cd {shlex.quote(str(made.root))}", "headwater init PRODUCT --from FILE.csv", "headwater local up"]
     data = {"project": made.name, "folder": str(made.root), "files": files, "next": steps}
     return Answer(data, lambda console: _show_written(console, f"Written into {made.root}:", files, steps))
 
@@ -52,9 +53,9 @@ def lock() -> Answer:
 def init(
     model: Annotated[str, typer.Argument(help="Name, such as house_price.")],
     task: Annotated[
-        Literal["classification", "regression"],
-        typer.Option("--task", "-t", help="The kind of answer; --from finds it by the label."),
-    ] = "regression",
+        Literal["classification", "regression"] | None,
+        typer.Option("--task", "-t", help="The kind of answer; --from finds it by the label. [default: regression]"),
+    ] = None,
     file: Annotated[
         Path | None, typer.Option("--from", help="A CSV file of yours to declare, instead of houses.")
     ] = None,
@@ -69,9 +70,11 @@ def init(
     if file is None:
         if label is not None:
             raise InvalidRequest("--label names a column of a file: pass --from FILE with it")
-        made = write(root, model, task)
+        made = write(root, model, task or "regression")
         upload: Path = made.sample.relative_to(root)
         told = ["It works as it is, on a sample of houses."]
+    elif task is not None:
+        raise InvalidRequest("--task is for a product of houses: --from finds the kind of answer by the label")
     else:
         made, guess = write_from(root, model, file, label)
         upload, told = file, guess.told()
@@ -86,9 +89,9 @@ def next_steps(made: Scaffold, upload: Path) -> list[str]:
     return [
         "headwater check",
         "headwater local up",
-        f"headwater upload {made.source} {upload} --wait",
+        f"headwater upload {made.source} {shlex.quote(str(upload))} --wait",
         f"headwater train {made.model} --watch",
-        f"headwater predict {made.model} --input '{json.dumps(made.request)}'",
+        f"headwater predict {made.model} --input {shlex.quote(json.dumps(made.request, ensure_ascii=False))}",
     ]
 
 

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import StringConstraints
 
-from headwater.declare.locations import Location, declared_at
+from headwater.declare.locations import NAME, Location, declared_at
 from headwater.errors import InvalidRequest
 from headwater.values import Value
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 """Lower-case words joined by underscores, at most 48 characters: safe in keys, ARNs, SQL and URLs."""
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from headwater.values import Value
+
+NAME = r"^[a-z][a-z0-9_]{0,47}$"
+"""The form of `headwater.declare.Name`."""
 LONGEST = 600
 """Characters of one problem in a message."""
 MOST = 100
@@ -101,16 +106,40 @@ def said_by(error: BaseException) -> list[str]:
 
 def of_validation(error: Any) -> list[str]:
     """One line for each thing that a pydantic ``ValidationError`` found wrong."""
-    return [
-        f"{'.'.join([str(error.title), *map(str, problem['loc'])])}: {problem['msg'].removeprefix('Value error, ')}"
-        # Only of a word that is none of the choices, or a number beyond its limit: other values may be secrets.
-        + (
-            f", got {problem['input']!r}"
-            if problem["type"].startswith(("literal", "greater_than", "less_than"))
-            else ""
+    title, problems = str(error.title), error.errors(include_url=False)
+    # Of what isn't several, pydantic says as well that it has too few.
+    entries = {problem["loc"][:-1] for problem in problems if problem["type"] == "model_type"}
+    told = [one for one in problems if one["type"] != "too_short" or one["loc"] not in entries]
+    return list(dict.fromkeys(_said(title, problem) for problem in told))
+
+
+def _said(title: str, problem: Mapping[str, Any]) -> str:
+    at, kind, given = list(map(str, problem["loc"])), problem["type"], problem["input"]
+    if kind == "model_type" and isinstance(given, tuple) and at[-1].isdigit():
+        # What was given is a declaration, and pydantic went through its fields as if they were several.
+        at, kind, given = at[:-1], "tuple_type", None
+    where = ".".join([title, *at])
+    if kind == "extra_forbidden":
+        near = get_close_matches(at[-1], _fields(title), n=1) if len(at) == 1 else []
+        return f"{where}: there is no such field{f'; did you mean {near[0]}?' if near else ''}"
+    if kind == "tuple_type":
+        return f"{where}: expected several, in parentheses; of one alone a comma comes behind it: (one,)"
+    if kind == "string_pattern_mismatch" and problem["ctx"]["pattern"] == NAME:
+        return (
+            f"{where}: expected lower-case letters, digits and underscores, a letter first, at most 48 characters, "
+            f"got {given!r}"
         )
-        for problem in error.errors(include_url=False)
-    ]
+    # Only of a word that is none of the choices, or a number beyond its limit: other values may be secrets.
+    got = f", got {given!r}" if kind.startswith(("literal", "greater_than", "less_than")) else ""
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')}{got}"
+
+
+def _fields(title: str) -> list[str]:
+    """The fields of the value that pydantic names."""
+    classes = [Value]
+    for one in classes:
+        classes += one.__subclasses__()
+    return next((list(one.model_fields) for one in classes if one.__name__ == title), [])
 
 
 def location_in(folders: Sequence[Path], error: BaseException) -> Location | None:

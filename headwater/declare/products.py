@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,7 +147,7 @@ def load_catalog(package: str = "pipelines") -> Catalog:
         A folder's ``product.py`` can't be imported or declares nothing, or `catalog` refuses them together. All that
         is wrong, a line each, with file and line.
     """
-    root = importlib.import_module(package)
+    root = _root(package)
     folders = [Path(entry) for entry in root.__path__]
     products: list[Product] = []
     problems: list[Problem] = []
@@ -155,7 +156,11 @@ def load_catalog(package: str = "pipelines") -> Catalog:
     problems += [
         Problem("", "never read, for its folder has no __init__.py", Location(str(file), 1)) for file in sorted(unread)
     ]
-    for folder in sorted(packages):
+    unnamed = sorted(name for name in packages if not name.isidentifier())
+    for name in unnamed:
+        said = f"its name is none of a module's: rename it, such as {re.sub('[^A-Za-z0-9]', '_', name)}"
+        problems.append(Problem(f"{package}/{name}", said))
+    for folder in sorted(packages.difference(unnamed)):
         name = f"{package}.{folder}.product"
         try:
             product = product_of(importlib.import_module(name))
@@ -168,6 +173,16 @@ def load_catalog(package: str = "pipelines") -> Catalog:
             said = "declares nothing: give a Source, FeatureView, Model or Collector a name in the module"
             problems.append(Problem(name, said))
     return catalog(products, problems)
+
+
+def _root(package: str) -> ModuleType:
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        said = f"there is no folder {package}/, which holds the products: headwater init NAME writes one"
+        raise InvalidProduct(said) from error
 
 
 def product_of(module: ModuleType) -> Product:

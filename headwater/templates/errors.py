@@ -11,3 +11,7 @@ class BadName(InvalidRequest):
 
 class AlreadyThere(Refused):
     """A file of that name exists; nothing was written."""
+
+
+class NotWritten(Refused):
+    """The folder or the disk takes no files; nothing was written."""

@@ -6,9 +6,8 @@ label, and which columns a request can carry, are a guess that the command tells
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -18,9 +17,12 @@ import duckdb
 from headwater.declare import Source
 from headwater.errors import InvalidRequest
 from headwater.lake.database import connect, literal, quoted
+from headwater.lake.errors import FileRefused
 from headwater.lake.reading import DELIMITED, read
+from headwater.lake.reading.text import likely_encoding
 from headwater.lake.times import iso_time
-from headwater.lake.types import Upload
+from headwater.lake.types import SUFFIXES, Upload
+from headwater.templates.writing import DIGIT, ISO_DAY, TRUTH, Writing, epochs, find_writing, late_times
 
 Kind = Literal["int", "float", "bool", "time", "text"]
 
@@ -28,8 +30,19 @@ SAMPLE_ROWS = 500
 """Rows of the file, evenly spaced, that become the product's sample."""
 MOST_CATEGORIES = 200
 """A text column with more values is a name, an id or prose: no category of a request."""
-_WHOLE, _NUMBER = r"[+-]?(0|[1-9][0-9]{0,17})", r"[+-]?(0|[1-9][0-9]*|)(\.[0-9]*)?([eE][+-]?[0-9]+)?"
-_DIGIT, _TRUTH, _DAY = r".*[0-9].*", r"(?i)true|false", r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*"
+FEWEST_ROWS = 10
+"""Fewer rows tell neither types nor what may be missing, and nothing can be learnt from them."""
+SCARCE = 20
+"""A column with a value in less than one row of so many is empty in part of a split: nothing is learnt from it."""
+EXACT = 2**53
+"""The whole numbers up to here are floating-point numbers too, which is what models compute with."""
+LARGEST = 3.4e38
+"""Models are compiled to numbers of 32 bits."""
+_USUAL_TIME = (
+    r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
+    r"([T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])?)?"
+)
+"""Times that SQL reads as Python does, and a hundred times faster."""
 
 
 class NotATable(InvalidRequest):
@@ -46,10 +59,14 @@ class Column:
     """Rows without a value."""
     values: int
     """Distinct values."""
+    largest: float = 0
+    """The number that is farthest from 0, without its sign."""
     example: str
     """A value that is there."""
     pair: tuple[str, ...]
     """Both values of a column with two, the less frequent one first; else nothing."""
+    rarer: int = 0
+    """Rows with the first of the pair."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +77,25 @@ class Table:
     columns: tuple[Column, ...]
     sample: tuple[tuple[str, ...], ...]
     """Some rows as they stand in the file, in the columns' order."""
+    writing: Writing = field(default_factory=Writing)
+    unnamed: tuple[int, ...] = ()
+    """Numbers of the file's columns whose header is empty, such as pandas' index; from 1 on."""
 
     def is_input(self, column: Column) -> bool:
-        """Whether a request may carry it: not what names a row, nor what is prose."""
+        """Whether a request may carry it: not what names a row, is prose, says nothing, or is scarcely there."""
         names_a_row = column.values == self.rows > 2 and column.kind in ("int", "text")
-        return column.values > 0 and not names_a_row and (column.kind != "text" or column.values <= MOST_CATEGORIES)
+        scarce = (self.rows - column.missing) * SCARCE < self.rows
+        return (
+            not (names_a_row or scarce or column.largest > (EXACT if column.kind == "int" else LARGEST))
+            and column.values > (0 if column.missing else 1)
+            and (column.kind != "text" or column.values <= MOST_CATEGORIES)
+        )
 
     def may_be_label(self, column: Column) -> bool:
         """Whether a model can answer with it: two values, or numbers."""
-        return column.values == 2 or (column.kind in ("int", "float") and self.is_input(column))
+        if column.kind == "time":
+            return False
+        return column.values == 2 or (column.kind in ("int", "float") and column.values > 1 and self.is_input(column))
 
 
 def inspect(path: Path) -> Table:
@@ -77,13 +104,15 @@ def inspect(path: Path) -> Table:
     Raises
     ------
     NotATable
-        It isn't one, or has no rows.
+        It isn't one, or has too few rows.
     FileRefused
         Ingestion couldn't read it either; the message says what it is.
     """
-    suffix = path.suffix.lower()
-    if suffix not in DELIMITED:
-        raise NotATable(f"{path.name}: expected a file that ends in {', '.join(DELIMITED)}")
+    gzipped = path.suffix.lower() == ".gz"
+    if path.is_dir():
+        raise NotATable(f"{path} is a folder: expected a file that ends in {', '.join(DELIMITED)}")
+    if not path.name.lower().removesuffix(".gz").endswith(DELIMITED):
+        raise NotATable(f"{path.name}: expected a file that ends in {', '.join(DELIMITED)}{_instead(path)}")
     if not path.is_file():
         raise NotATable(f"there is no file {path}")
     upload = Upload(
@@ -92,22 +121,40 @@ def inspect(path: Path) -> Table:
     with TemporaryDirectory(prefix="headwater-init-") as scratch:
         connection = connect(Path(scratch) / "spill")
         try:
-            landed = read(connection, upload, path, Source(name="rows", contract="a:b"), _Anything(), Path(scratch))
+            encoding, wanted = likely_encoding(path, gzipped=gzipped), _Anything()
+            source = Source(name="rows", contract="a:b", encoding=encoding)
+            landed = read(connection, upload, path, source, wanted, Path(scratch))
             if landed.malformed:
                 first = landed.malformed[0]
                 raise NotATable(f"{path.name} row {first.row}: {first.reason}")
-            return _table(connection, path, landed.columns)
+            return _table(connection, path, landed.columns, encoding, wanted.unnamed)
+        except FileRefused as refused:
+            then = ["change the file, for uploads of it would be refused as well"]
+            raise FileRefused(f"{path.name}: {refused.message}", next_steps=then) from refused
         finally:
             connection.close()
 
 
-class _Anything:
-    """A contract that takes every column (`headwater.lake.reading.landed.Wanted`)."""
+def _instead(path: Path) -> str:
+    """The way to a product for a file of another kind."""
+    if any(path.name.lower().endswith(suffix) for suffix in SUFFIXES):
+        return "; such files can be uploaded, but the product is written for houses: headwater init NAME, and edit it"
+    if path.suffix.lower() in (".xlsx", ".xls", ".ods"):
+        return ": save the table as CSV"
+    return ""
 
-    drops_others = False
+
+class _Anything:
+    """A contract that takes every column with a name (`headwater.lake.reading.landed.Wanted`)."""
+
+    drops_others = True
+
+    def __init__(self) -> None:
+        self.unnamed: tuple[int, ...] = ()
 
     def named(self, present: Sequence[str]) -> Sequence[str]:
-        return present
+        self.unnamed = tuple(number for number, name in enumerate(present, start=1) if not name.strip())
+        return [stripped for name in present if (stripped := name.strip())]
 
     def required(self) -> Sequence[str]:
         return ()
@@ -119,7 +166,10 @@ class _Anything:
         pass
 
 
-def _table(connection: duckdb.DuckDBPyConnection, path: Path, names: Sequence[str]) -> Table:
+def _table(
+    connection: duckdb.DuckDBPyConnection, path: Path, landed: Sequence[str], encoding: str, unnamed: tuple[int, ...]
+) -> Table:
+    names = [name for number, name in enumerate(landed, start=1) if number not in unnamed]
     (rows,) = connection.execute("SELECT count(*) FROM raw").fetchall()[0]
     if not rows:
         raise NotATable(f"{path.name} has a header and no rows")
@@ -127,38 +177,65 @@ def _table(connection: duckdb.DuckDBPyConnection, path: Path, names: Sequence[st
     listed = ", ".join(f"coalesce({quoted(name)}, '')" for name in names)
     some = f"SELECT {listed} FROM raw WHERE __row % {every} = 1 % {every} ORDER BY __row"  # noqa: S608
     sample = connection.execute(some).fetchall()
-    return Table(rows=rows, columns=tuple(_column(connection, name) for name in names), sample=tuple(sample))
+    columns = [_column(connection, name, Writing(encoding=encoding)) for name in names]
+    of_kind = {kind: [column.name for column in columns if column.kind == kind] for kind in ("text", "float")}
+    writing = find_writing(connection, of_kind["text"], of_kind["float"], encoding)
+    if writing != Writing(encoding=encoding, doubts=writing.doubts):
+        columns = [_column(connection, name, writing) for name in names]
+    doubts = [line for column in columns if column.kind == "int" for line in epochs(column.name, column.example)]
+    doubts += [line for column in columns if column.kind == "text" for line in late_times(column.name, column.example)]
+    writing = replace(writing, doubts=(*writing.doubts, *doubts))
+    return Table(rows=rows, columns=tuple(columns), sample=tuple(sample), writing=writing, unnamed=unnamed)
 
 
-def _column(connection: duckdb.DuckDBPyConnection, name: str) -> Column:
-    cell = f"nullif({quoted(name)}, '')"
+def _column(connection: duckdb.DuckDBPyConnection, name: str, writing: Writing) -> Column:
+    cell, way = writing.cell(name), writing.numbers
     whole, number, digit, truth, day = (
-        f"bool_and(regexp_full_match({cell}, {literal(pattern)}))"
-        for pattern in (_WHOLE, _NUMBER, _DIGIT, _TRUTH, _DAY)
+        f"bool_and(regexp_full_match(trim({cell}), {literal(pattern)}))"
+        for pattern in (way.whole, way.any, DIGIT, TRUTH, ISO_DAY)
     )
+    plain = f"ltrim(trim({cell}), '+')"
+    if way.thousands:
+        plain = f"replace({plain}, {literal(way.thousands)}, '')"
+    size = f"abs(TRY_CAST({plain} AS HUGEINT))"
+    real = f"abs(TRY_CAST(replace({plain}, {literal(way.decimal)}, '.') AS DOUBLE))"
     counted = f"""
         SELECT count(*) - count({cell}), count(DISTINCT {cell}), coalesce(min({cell}), ''),
-               {whole}, {number} AND {digit}, {truth}, {day}
+               {whole}, bool_and({cell} IS NULL OR coalesce({size} < {2**63}, false)), max({size}), max({real}),
+               {number} AND {digit}, {truth}, {day}
         FROM raw"""  # noqa: S608
-    missing, values, example, is_whole, is_number, is_truth, is_day = connection.execute(counted).fetchall()[0]
+    missing, values, example, *looks = connection.execute(counted).fetchall()[0]
+    is_whole, fits, largest, farthest, is_number, is_truth, is_day = looks
     kind: Kind = "text"
     if is_whole:
-        kind = "int"
+        kind = "int" if fits else "text"  # a number of 20 digits is a name: as a float it would be another one
     elif is_number:
         kind = "float"
     elif is_truth:
         kind = "bool"
-    elif is_day and _are_times(connection, cell):
+    elif name in writing.times or (is_day and _are_times(connection, cell)):
         kind = "time"
     pair: tuple[str, ...] = ()
+    rarer = 0
     if values == 2:
-        order = f"SELECT {cell} FROM raw WHERE {cell} IS NOT NULL GROUP BY 1 ORDER BY count(*), 1"  # noqa: S608
-        pair = tuple(value for (value,) in connection.execute(order).fetchall())
-    return Column(name=name, kind=kind, missing=missing, values=values, example=example, pair=pair)
+        order = f"SELECT {cell}, count(*) FROM raw WHERE {cell} IS NOT NULL GROUP BY 1 ORDER BY 2, 1"  # noqa: S608
+        ((first, rarer), (second, _)) = connection.execute(order).fetchall()
+        pair = (first, second)
+    return Column(
+        name=name,
+        kind=kind,
+        missing=missing,
+        values=values,
+        largest={"int": largest, "float": farthest}.get(kind) or 0,
+        example=example,
+        pair=pair,
+        rarer=rarer,
+    )
 
 
 def _are_times(connection: duckdb.DuckDBPyConnection, cell: str) -> bool:
-    found = connection.execute(f"SELECT DISTINCT {cell} FROM raw WHERE {cell} IS NOT NULL")  # noqa: S608
+    usual = f"regexp_full_match({cell}, {literal(_USUAL_TIME)}) AND TRY_CAST({cell} AS TIMESTAMPTZ) IS NOT NULL"
+    found = connection.execute(f"SELECT DISTINCT {cell} FROM raw WHERE {cell} IS NOT NULL AND NOT ({usual})")  # noqa: S608
     while batch := found.fetchmany(10_000):
         if not all(_is_time(text) for (text,) in batch):
             return False
@@ -170,14 +247,3 @@ def _is_time(text: str) -> bool:
         return iso_time(text) is not None
     except ValueError:  # the 31st of February
         return False
-
-
-def standard_name(column: str, taken: Sequence[str] = ()) -> str:
-    """The name that a request input or a label may have (`headwater.declare.Name`), and that isn't taken."""
-    name = re.sub(r"[^a-z0-9]+", "_", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", column).lower()).strip("_")[:40].strip("_")
-    name = name if re.match(r"[a-z]", name) else f"column_{name}".strip("_")
-    number, unique = 1, name
-    while unique in taken:
-        number += 1
-        unique = f"{name}_{number}"
-    return unique

@@ -14,6 +14,9 @@ from typing import Literal
 from headwater.templates.errors import AlreadyThere, BadName
 from headwater.templates.guessing import Guess
 from headwater.templates.inspecting import inspect
+from headwater.templates.naming import suggested
+from headwater.templates.whole import write_all
+from headwater.verification import RESERVED, is_reserved
 
 PARTS = ("__init__.py", "product.py", "contracts.py", "train.py")
 Task = Literal["classification", "regression"]
@@ -82,7 +85,7 @@ def write(project: Path, model: str, task: Task) -> Scaffold:
         project,
         model,
         {name: _fill(f"product/{name}.tmpl", words) for name in PARTS},
-        sample=_read(f"product/sample-{task}.csv"),
+        sample=_read(f"product/sample-{task}.csv").encode(),
         test=_fill("product/test.py.tmpl", words),
         request={"rooms": 4, "area": 120, "district": "harbour"},
     )
@@ -109,7 +112,7 @@ def write_from(project: Path, model: str, file: Path, label: str | None = None) 
     """
     source = _source(model)
     guess = Guess.of(inspect(file), label, file.name)
-    words = {"model": model, "source": source, "file": file.name, **guess.words(source)}
+    words = {"model": model, "source": source, **guess.words(source)}
     parts = {name: _fill(f"product/{name}.tmpl", words) for name in ("__init__.py", "train.py")}
     parts |= {name: _fill(f"product_from_file/{name}.tmpl", words) for name in ("product.py", "contracts.py")}
     made = _write(
@@ -129,21 +132,19 @@ def _source(model: str) -> str:
 
 
 def _write(
-    project: Path, model: str, parts: Mapping[str, str], *, sample: str, test: str, request: Mapping[str, object]
+    project: Path, model: str, parts: Mapping[str, str], *, sample: bytes, test: str, request: Mapping[str, object]
 ) -> Scaffold:
     folder = project / "pipelines" / model
-    contents = {folder / name: text for name, text in parts.items()}
+    contents = {folder / name: text.encode() for name, text in parts.items()}
     contents[folder / "sample.csv"] = sample
-    contents[project / "tests" / "pipelines" / f"test_{model}.py"] = test
+    contents[project / "tests" / "pipelines" / f"test_{model}.py"] = test.encode()
     for path in (folder, folder.with_suffix(".py"), *contents):
         if path.exists():
             raise AlreadyThere(
                 f"{path.relative_to(project)} exists; nothing was written",
                 next_steps=["choose another name, or move it away"],
             )
-    for path, text in contents.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    write_all(contents)
     return Scaffold(
         model=model,
         source=_source(model),
@@ -155,12 +156,14 @@ def _write(
 
 def _check_name(model: str) -> None:
     if not _NAME.fullmatch(model):
-        suggestion = re.sub(r"[^a-z0-9]+", "_", model.lower()).strip("_0123456789")[:43].strip("_")
+        suggestion = suggested(model.removesuffix(".py"), "_", 43)
         raise BadName(
             f"{model!r} can't be a model's name: lower-case letters, digits and underscores, a letter first, at most "
             "43 characters",
             next_steps=[f"headwater init {suggestion}"] if _NAME.fullmatch(suggestion) else [],
         )
+    if is_reserved(model):
+        raise BadName(f"{model!r}: names that begin with {RESERVED} are those of headwater verify; choose another")
     if keyword.iskeyword(model) or model in _RESERVED:
         raise BadName(f"{model!r} is taken by {'Python' if keyword.iskeyword(model) else 'Headwater'}; choose another")
 

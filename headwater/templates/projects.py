@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from headwater import __version__
 from headwater.templates.errors import AlreadyThere, BadName
+from headwater.templates.naming import suggested
+from headwater.templates.whole import write_all
 
 LONGEST_NAME = 24
 """Buckets carry the project's and the stack's name: 37 characters together (`headwater.infra.platform.tags`)."""
@@ -46,20 +49,23 @@ def write_project(root: Path, name: str) -> NewProject:
         The folder isn't empty.
     """
     if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        suggestion = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")[:LONGEST_NAME].strip("-")
+        # Of a path, the last part is the name that was meant.
+        last = Path(name).name
+        suggestion = suggested(last, "-", LONGEST_NAME)
+        where = f" --folder {shlex.quote(name)}" if last != name else ""
         raise BadName(
             f"{name!r} can't be a project's name: expected 2 to {LONGEST_NAME} lower-case letters, digits and "
             "hyphens, a letter first, for every name on AWS begins with it",
-            next_steps=[f"headwater new {suggestion}"] if _NAME.fullmatch(suggestion) else [],
+            next_steps=[f"headwater new {suggestion}{where}"] if _NAME.fullmatch(suggestion) else [],
         )
-    if root.exists() and (not root.is_dir() or any(path.name != ".git" for path in root.iterdir())):
+    if root.exists() and not root.is_dir():
+        raise AlreadyThere(f"{root} is a file; nothing was written", next_steps=["choose another name or folder"])
+    if root.exists() and any(path.name != ".git" for path in root.iterdir()):
         raise AlreadyThere(
             f"{root} is there and not empty; nothing was written", next_steps=["choose another name or folder"]
         )
-    contents = {root / path: text for path, text in project_files(name)}
-    for path, text in contents.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    contents = {root / path: text.encode() for path, text in project_files(name)}
+    write_all(contents)
     return NewProject(name, root, tuple(contents))
 
 

@@ -110,7 +110,7 @@ def point_in_time(work: Work) -> str:
     try:
         found = [row[COLUMN] for row in work.stack.features.historical(asked, [FEATURE])]
     except BadTarget as error:
-        raise NotApplicable(error.message) from error
+        raise NotApplicable("; ".join([error.message, *error.next_steps])) from error
     if found != wanted:
         raise CheckFailed(f"levels of {rows[0].unit} as of two earlier moments are {found}, expected {wanted}")
     return f"{len(found)} values as of earlier moments are those that were known then"
@@ -121,7 +121,7 @@ def parity(work: Work) -> str:
     try:
         found = work.stack.features.parity(VIEW)
     except BadTarget as error:
-        raise NotApplicable(error.message) from error
+        raise NotApplicable("; ".join([error.message, *error.next_steps])) from error
     sampled = sum(view.sampled for view in found)
     if different := [str(mismatch) for view in found for mismatch in view.mismatches]:
         raise CheckFailed("; ".join(different[:3]))

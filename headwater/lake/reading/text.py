@@ -71,6 +71,33 @@ def refuse_other_mark(path: Path, encoding: str, *, gzipped: bool) -> None:
             return
 
 
+def likely_encoding(path: Path, *, gzipped: bool) -> str:
+    """The encoding that a file's mark tells; UTF-8 if all of it is that; else the one that it looks like."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open_bytes(path, gzipped=gzipped) as file:
+        while block := file.read(BLOCK):
+            if file.tell() <= BLOCK:
+                for mark, name in _BOMS.items():
+                    if block.startswith(mark):
+                        return name
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError:
+                return _likely(block)
+    return "utf-8"
+
+
+def _likely(data: bytes) -> str:
+    """The encoding that bytes which aren't UTF-8 look like."""
+    if data[:BLOCK].count(0) * 4 > len(data[:BLOCK]):
+        return "utf-16-le"
+    try:
+        data.decode("cp1252")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "cp1252"
+
+
 def wrong_byte(error: UnicodeDecodeError, encoding: str) -> str:
     """The words for a byte that can't be decoded: ``byte 0xE9: the file isn't UTF-8; it looks like cp1252: ...``."""
     byte = error.object[error.start] if error.start < len(error.object) else 0
@@ -78,14 +105,8 @@ def wrong_byte(error: UnicodeDecodeError, encoding: str) -> str:
     name = declared.upper() if declared.startswith("utf") else declared
     words = f"byte 0x{byte:02X}: the file isn't {name}"
     if is_utf8(encoding):
-        if error.object[:BLOCK].count(0) * 4 > len(error.object[:BLOCK]):
-            return f"{words}; it looks like utf-16: declare encoding='utf-16-le'"
-        try:
-            error.object.decode("cp1252")
-            like = "cp1252"
-        except UnicodeDecodeError:
-            like = "latin-1"
-        return f"{words}; it looks like {like}: declare encoding={like!r}"
+        like = _likely(error.object)
+        return f"{words}; it looks like {like.removesuffix('-le')}: declare encoding={like!r}"
     return f"{words} as its source declares"
 
 

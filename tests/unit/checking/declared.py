@@ -55,6 +55,13 @@ def fit(params: Mapping[str, Any], inputs: Any, label: Any) -> Any:
     return HistGradientBoostingRegressor(max_iter=2, **params).fit(inputs, label)
 
 
+def astray(params: Mapping[str, Any], inputs: Any, label: Any) -> Any:
+    """A train function that encodes a column which the model doesn't have."""
+    from sklearn.compose import ColumnTransformer
+
+    return ColumnTransformer([("categories", "passthrough", ["land"])]).fit(inputs, label)
+
+
 def deaf(params: Mapping[str, Any], inputs: Any, label: Any) -> Any:
     """A train function that reads no parameter."""
     return fit({}, inputs, label)

@@ -300,3 +300,8 @@ def test_search_parameters_that_training_can_not_take_are_told() -> None:
 def test_a_library_that_is_nowhere_is_told_before_the_call() -> None:
     (line,) = found(model=MODEL.model_copy(update={"train": "tests.unit.checking.lazy:fit"}))
     assert line.endswith("imports no_such_library, which is installed neither here nor in the training container")
+
+
+def test_a_train_function_that_names_a_column_which_the_model_lacks_is_told() -> None:
+    (line,) = found(model=MODEL.model_copy(update={"train": f"{HERE}:astray"}))
+    assert "ValueError: Some column names are not columns of the dataframe: {'land'}" in line

@@ -100,13 +100,17 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Check]:
         ),
         (
             {"booking/product.py": "from headwater.declare import Source\n\nSource(\n    name='Clicks')"},
-            "pipelines/booking/product.py:3: Source.name: String should match pattern",
+            "pipelines/booking/product.py:3: Source.name: expected lower-case letters, digits and underscores",
         ),
         (
             {"booking/product.py": "from headwater.declare import Schedule\nSchedule(expression='cron(1)')"},
             "pipelines/booking/product.py:2: Schedule: schedule 'cron(1)': cron takes six fields",
         ),
         ({"other/__init__.py": ""}, "pipelines.other.product: is missing"),
+        (
+            {"my-shop/__init__.py": "", "my-shop/product.py": ""},
+            "pipelines/my-shop: its name is none of a module's: rename it, such as my_shop",
+        ),
         ({"other/product.py": ""}, "pipelines/other/product.py:1: never read, for its folder has no __init__.py"),
         ({"booking/train.py": "import x_y_z\n"}, "can't be imported at pipelines/booking/train.py:1: No module named"),
         (
@@ -223,3 +227,9 @@ def test_a_views_schedule_knows_calendars_and_replaces_no_run(check: Check) -> N
     assert check(view=RATE + "schedule=Schedule(cron='0 6 * * ? *', calendar=weekdays(), roll='next'),") == []
     (found,) = check(view=RATE + "schedule=Schedule(every='1h', overlap='replace'),")
     assert "feature view 'users': schedule: overlap=\"replace\" can't be given here: a function that runs" in found
+
+
+def test_a_project_without_products_is_told_how_to_write_one() -> None:
+    with pytest.raises(HeadwaterError) as caught:
+        checked_catalog("no_such_pipelines")
+    assert caught.value.message.startswith("there is no folder no_such_pipelines/, which holds the products: headwater")

@@ -11,6 +11,7 @@ import pandera.pandas as pa
 import pytest
 
 from headwater import declare
+from headwater.checking.rows import curated_sample
 from headwater.checking.sample import ingested_sample, sampled_training_set
 from headwater.errors import InvalidRequest
 
@@ -64,5 +65,27 @@ def test_the_training_set_has_features_as_they_were_known_and_on_demand_ones(pro
 
 def test_a_source_without_a_sample_is_named(product: declare.Product, tmp_path: Path) -> None:
     (tmp_path / "sample.csv").write_text("another\n1\n")
-    with pytest.raises(InvalidRequest, match=r"'sales': no sample\.csv"):
+    with pytest.raises(InvalidRequest, match=r"'sales': expected a sample\.csv"):
         ingested_sample(product.sources[0], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        (SAMPLE.replace(",", ";").replace(".5", ",5"), {"encoding": "utf-16", "decimal": ","}),
+        ("made by hand\n" + SAMPLE.replace(",", "|"), {"skiprows": 1, "delimiter": "|"}),
+        (SAMPLE.partition("\n")[2], {"names": ("customer", "sold", "amount")}),
+        ("\ufeff" + SAMPLE, {}),
+    ],
+)
+def test_a_sample_is_written_as_its_source_declares(
+    text: str, written: dict[str, object], product: declare.Product, tmp_path: Path
+) -> None:
+    source = product.sources[0].model_copy(update=written)
+    (tmp_path / "sample.csv").write_bytes(text.encode(source.encoding))
+    (tmp_path / "made").mkdir()
+    made = ingested_sample(source, tmp_path / "made")
+    assert (made.rows_out, made.reasons) == (3, ())
+    curated = curated_sample(source, tmp_path / "sample.csv", tmp_path / "made")
+    assert curated is not None
+    assert pandas.read_parquet(curated)["amount"].tolist() == [1.5, 2.5, 4.0]

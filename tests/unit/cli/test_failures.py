@@ -66,7 +66,7 @@ def test_a_wrong_declaration_is_a_line_for_each_problem() -> None:
     lines = failure(caught.value).message.splitlines()
     assert lines == [
         "Search.trials: Input should be greater than or equal to 1, got 0",
-        "Search.sead: Extra inputs are not permitted",
+        "Search.sead: there is no such field; did you mean seed?",
     ]
     assert failure(caught.value).exit_code == 2
 

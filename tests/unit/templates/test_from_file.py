@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -17,7 +17,8 @@ from headwater.declare import Catalog, Model, catalog, product_of
 from headwater.lake.errors import FileRefused
 from headwater.templates import write_from
 from headwater.templates.guessing import Guess
-from headwater.templates.inspecting import NotATable, inspect, standard_name
+from headwater.templates.inspecting import NotATable, inspect
+from headwater.templates.naming import standard_name
 
 ORDERS = "\n".join(
     [
@@ -29,39 +30,6 @@ ORDERS = "\n".join(
         ),
     ]
 )
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Callable[[str], Path]:
-    def write(text: str, name: str = "orders.csv") -> Path:
-        path = tmp_path / name
-        path.write_text(text + "\n", encoding="utf-8")
-        return path
-
-    return write
-
-
-@pytest.fixture
-def product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ModuleType]]:
-    """Writes a product for a file into a project, and imports what was written."""
-    monkeypatch.syspath_prepend(str(tmp_path / "project"))
-    kept = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "pipelines"}
-
-    def forget() -> None:
-        for name in [name for name in sys.modules if name.split(".")[0] == "pipelines"]:
-            del sys.modules[name]
-
-    def make(path: Path, label: str | None = None) -> ModuleType:
-        (tmp_path / "project" / "pipelines").mkdir(parents=True)
-        (tmp_path / "project" / "pipelines" / "__init__.py").touch()
-        write_from(tmp_path / "project", "basket", path, label)
-        forget()
-        importlib.invalidate_caches()
-        return importlib.import_module("pipelines.basket.product")
-
-    yield make
-    forget()
-    sys.modules.update(kept)
 
 
 def kinds(text: str, tmp_path: Path) -> dict[str, tuple[str, int]]:
@@ -100,10 +68,9 @@ def test_one_late_row_decides_the_type_of_its_column(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("cell", ["007", "1_000", "0x10", "nan", "inf", "1e", ".", "+", "NA", "12345678901234567890"])
+@pytest.mark.parametrize("cell", ["007", "1_000", "0x10", "inf", "1e", "+", "12345678901234567890"])
 def test_what_only_looks_like_a_number_stays_as_it_is_written(cell: str, tmp_path: Path) -> None:
-    kind = kinds(f"a,b\n1,2\n{cell},3\n", tmp_path)["a"][0]
-    assert kind == ("float" if cell == "12345678901234567890" else "text")
+    assert kinds(f"a,b\n1,2\n{cell},3\n", tmp_path)["a"] == ("text", 0)
 
 
 def test_a_numeric_label_makes_a_regression_and_another_column_can_be_named(
@@ -120,9 +87,11 @@ def test_a_numeric_label_makes_a_regression_and_another_column_can_be_named(
         ("a,b\n", None, "has a header and no rows"),
         ("a,b\n1,2\n", "c", "has no column 'c': it has a, b"),
         ("a,b\nx,y\nz,w\nv,u\n", None, "none of its columns can be a label: expected numbers, or two"),
-        ("a,b\nx,1\ny,2\nz,3\nz,3\n", "a", "column 'a' can be a label.*found 3 values of kind text"),
-        ("a\n1\n2\n2\n", None, "beside the label 'a' no column can be an input"),
+        ("a,b\nx,1\ny,2\nz,3\nz,3\n", "a", "column 'a' can't be a label.*found 3 values of kind text"),
+        ("a\n" + "1\n2\n2\n" * 4, None, "beside the label 'a' no column can be an input"),
         ("a,b\n1,2\n3,4,5\n", None, r"row 2: "),
+        ("a,b\n1,2\n2,4\n", None, "orders.csv: expected at least 10 rows to learn from, found 2"),
+        ("a,a\n1,2\n", None, "orders.csv: columns named more than once: a"),
     ],
 )
 def test_a_file_that_no_product_can_be_made_from_is_refused(
@@ -151,5 +120,27 @@ def test_every_column_gets_a_name_of_its_own_that_a_model_may_have(columns: list
 
 def test_the_request_that_is_shown_is_a_row_of_the_file(file: Callable[..., Path]) -> None:
     guess = Guess.of(inspect(file(ORDERS)), None, "orders.csv")
-    assert guess.request() == {"placed_at": "2026-01-01T00:00:00Z", "total_amount": 0.0, "gift": False}
-    assert "label: paid (guessed; --label names another): a classifier of paid = no" in guess.told()
+    assert guess.request() == {
+        "placed_at": "2026-01-02T01:00:00Z", "country": "DE", "items": 1, "total_amount": 0.25, "gift": True
+    }  # fmt: skip
+    told = "label: paid (guessed; --label names another): a classifier of paid = no, 12 of 60 rows"
+    assert told in guess.told()
+
+
+def test_a_product_of_a_file_with_long_and_many_values_passes_the_linter(
+    file: Callable[..., Path], tmp_path: Path
+) -> None:
+    names = [f"a column with some words {number}" for number in range(9)]
+    rows = [
+        ",".join("abc"[row * column % 3] for column in range(9)) + f",{'many words ' * 2}{row % 2}" for row in range(20)
+    ]
+    path = file("\n".join([",".join([*names, "how it ended"]), *rows]), "a very long name of a file " * 5 + ".csv")
+    project = tmp_path / "project"
+    (project / "pipelines").mkdir(parents=True)
+    made, _ = write_from(project, "a" * 43, path)
+    ruff = [sys.executable, "-m", "ruff"]
+    settings = ["--no-cache", "--config", str(Path(__file__).parents[3] / "pyproject.toml")]
+    linted = subprocess.run(
+        [*ruff, "check", *settings, "--ignore", "I001", *made.files[:-2]], capture_output=True, text=True, check=False
+    )
+    assert linted.returncode == 0, linted.stdout

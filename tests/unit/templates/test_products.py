@@ -97,3 +97,24 @@ def test_a_bad_name_is_answered_with_a_good_one(project: Path) -> None:
     with pytest.raises(BadName) as caught:
         write(project, "House Price", "regression")
     assert caught.value.next_steps == ("headwater init house_price",)
+
+
+def test_a_kind_of_answer_beside_a_file_is_refused_for_the_label_decides(project: Path) -> None:
+    done = run(project, "headwater.cli", "init", "basket", "--from", "orders.csv", "--task", "regression")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        2, "error: --task is for a product of houses: --from finds the kind of answer by the label"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "step"), [("Größe", ["headwater init grosse"]), ("basket2.py", ["headwater init basket2"]), ("1", [])]
+)
+def test_a_bad_name_is_answered_with_the_one_that_was_meant(project: Path, given: str, step: list[str]) -> None:
+    with pytest.raises(BadName) as caught:
+        write(project, given, "regression")
+    assert list(caught.value.next_steps) == step
+
+
+def test_the_names_of_verify_are_not_given_away(project: Path) -> None:
+    with pytest.raises(BadName, match="names that begin with headwater_verify are those of headwater verify"):
+        write(project, "headwater_verify_2", "regression")

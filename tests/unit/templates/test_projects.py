@@ -8,7 +8,8 @@ import pytest
 
 from headwater import __version__
 from headwater.templates import project_files, write_project
-from headwater.templates.errors import AlreadyThere, BadName
+from headwater.templates.errors import AlreadyThere, BadName, NotWritten
+from headwater.templates.whole import write_all
 
 ROOT = Path(__file__).parents[3]
 OWN = {"README.md", "pyproject.toml", ".gitignore", ".github/workflows/tests.yml"}
@@ -52,3 +53,31 @@ def test_a_bad_name_is_answered_with_a_good_one(tmp_path: Path) -> None:
     with pytest.raises(BadName) as caught:
         write_project(tmp_path / "new", "My Shop")
     assert caught.value.next_steps == ("headwater new my-shop",)
+
+
+@pytest.mark.parametrize(
+    ("given", "step"),
+    [
+        ("größe2", "headwater new grosse2"),
+        ("./shop2", "headwater new shop2 --folder ./shop2"),
+        ("my shops/Corner Shop", "headwater new corner-shop --folder 'my shops/Corner Shop'"),
+    ],
+)
+def test_a_path_or_an_umlaut_is_answered_with_the_name_that_was_meant(given: str, step: str) -> None:
+    with pytest.raises(BadName) as caught:
+        write_project(Path("new"), given)
+    assert caught.value.next_steps == (step,)
+
+
+def test_a_file_of_that_name_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "shop").write_text("mine")
+    with pytest.raises(AlreadyThere, match="shop is a file; nothing was written"):
+        write_project(tmp_path / "shop", "shop")
+
+
+def test_of_files_that_can_not_all_be_written_none_is(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    contents = {tmp_path / "a" / "b" / "one.txt": b"1", tmp_path / "taken" / "two.txt": b"2"}
+    with pytest.raises(NotWritten, match=r"two.txt can't be written: Not a directory; nothing was written"):
+        write_all(contents)
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
