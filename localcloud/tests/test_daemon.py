@@ -71,6 +71,15 @@ def running(killed: Killed) -> Iterator[Running]:
     assert daemon.kept(directory) is None
 
 
+def test_a_folder_that_was_moved_while_its_cloud_runs_is_told(running: Running, tmp_path: Path) -> None:
+    (tmp_path / "cloud.json").write_text((Path(running.directory) / "cloud.json").read_text())
+    for ask in (daemon.status, daemon.up):
+        with pytest.raises(LocalCloudError, match=f"was in {running.directory}, which is {tmp_path} now") as moved:
+            ask(tmp_path)
+        assert "stop, then" in moved.value.next_step
+    assert daemon.status(Path(running.directory)) == running
+
+
 def invoke_function(found: Running) -> int:
     """The pid of a function's process in that cloud."""
     buffer = io.BytesIO()

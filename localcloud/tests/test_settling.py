@@ -46,7 +46,8 @@ def move(moves: Moves) -> Callable[..., dict[str, Any]]:
 
 
 def ended(move: Move) -> dict[str, Any]:
-    assert move.over.wait(30), move.told()
+    if not move.over.wait(30):
+        pytest.fail(f"not over within 30 s, it waits for {move.told()['waits_for']}")
     assert move.told()["failed"] == ""
     return move.told()
 

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,8 @@ import psutil
 
 from localcloud.account import client_environment
 from localcloud.advancing import SETTLE_WITHIN, Advanced, follow
+from localcloud.interrupts import interrupted_later
+from localcloud.ports import is_free
 
 DEFAULT_PORT = 4610
 STATE = "state"
@@ -50,6 +51,7 @@ _PORT_SECONDS = 5.0
 _EXIT_CODES = {
     "bad_duration": 2,
     "bad_name": 2,
+    "moved": 5,
     "no_snapshot": 3,
     "no_state": 3,
     "not_confirmed": 5,
@@ -188,18 +190,25 @@ def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str | None =
         last = int(known) if known.isdecimal() else None
         if port is None:
             port = last or DEFAULT_PORT
-        elif port == 0 and last and _is_free(last, within=_PORT_SECONDS):
+        elif port == 0 and last and is_free(last, within=_PORT_SECONDS):
             port = last
-        if port and not (port == last and _is_free(port, within=_PORT_SECONDS)):
-            _check_port(port)
+        if port and not is_free(port, within=_PORT_SECONDS if port == last else 0.0):
+            raise LocalCloudError(
+                "port_in_use",
+                f"port {port} is used by another program",
+                "Stop that program, or choose another port (0 takes a free one)",
+            )
         (directory / RECORD).unlink(missing_ok=True)
-        process = _spawn(directory, port, region or _last(directory, REGION) or DEFAULT_REGION)
+        process: subprocess.Popen[bytes] | None = None
         try:
+            with interrupted_later():
+                process = _spawn(directory, port, region or _last(directory, REGION) or DEFAULT_REGION)
             return _await_health(directory, process)
         except BaseException:
             # Ctrl-C too: `down` can't find a server that hasn't left its record yet.
-            process.kill()
-            process.wait()
+            if process is not None:
+                process.kill()
+                process.wait()
             raise
 
 
@@ -268,14 +277,28 @@ def stop(directory: Path) -> bool:
 
 
 def status(directory: Path) -> Running | None:
-    """The cloud of ``directory``, if it runs and answers; a record that a killed server left behind doesn't count."""
-    record = _read_record(directory.resolve())
+    """The cloud of ``directory``, if it runs and answers; a record that a killed server left behind doesn't count.
+
+    Raises
+    ------
+    LocalCloudError
+        It was started in another directory, which was moved here, and doesn't find its files any more.
+    """
+    directory = directory.resolve()
+    record = _read_record(directory)
     if record is None or _process_of(record) is None:
         return None
     try:
         healthy = record.health().get("pid") == record.pid
     except (OSError, ValueError):
         return None
+    if healthy and Path(record.directory) != directory:
+        raise LocalCloudError(
+            "moved",
+            f"the local cloud runs since it was in {record.directory}, which is {directory} now: it doesn't find its "
+            "files there",
+            "{command} stop, then {command} up: what is on it is kept",
+        )
     return record if healthy else None
 
 
@@ -317,33 +340,6 @@ def _last(directory: Path, name: str) -> str:
         return (directory / STATE / name).read_text()
     except OSError:
         return ""
-
-
-def _is_free(port: int, *, within: float) -> bool:
-    """Whether the port is free within so many seconds: the socket of a killed server outlives it for a moment."""
-    deadline = time.monotonic() + within
-    while True:
-        try:
-            _check_port(port)
-        except LocalCloudError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        else:
-            return True
-
-
-def _check_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise LocalCloudError(
-                "port_in_use",
-                f"port {port} is used by another program",
-                "Stop that program, or choose another port (0 takes a free one)",
-            ) from error
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import textwrap
@@ -20,6 +19,7 @@ from typing import Any
 
 from localcloud import engine
 from localcloud.account import ACCOUNT_ID
+from localcloud.ports import is_free
 from localcloud.provider import Aws
 
 _SERVE = """
@@ -45,18 +45,7 @@ def fixed_port() -> int:
     It is below the ephemeral ports of every usual system (gVisor's begin at 16,000), so that no other process of the
     machine is handed it in between, and each of the processes that run tests begins its search elsewhere.
     """
-    return next(port for port in range(10_000 + os.getpid() * 97 % 5_000, 16_000) if _is_free(port))
-
-
-def _is_free(port: int) -> bool:
-    # Only binding tells: a connection to a port that is taken, but by nobody who listens, is refused as well.
-    with socket.socket() as attempt:
-        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            attempt.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
+    return next(port for port in range(10_000 + os.getpid() * 97 % 5_000, 16_000) if is_free(port))
 
 
 class CloudBeside:

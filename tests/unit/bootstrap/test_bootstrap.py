@@ -109,5 +109,8 @@ def test_an_unknown_key_stops_it_before_anything_is_made() -> None:
 
 
 def test_an_emulator_is_told_of_in_the_login() -> None:
-    made = bootstrap("local", Clients(endpoint_url="http://127.0.0.1:4610"), bucket="state")
+    there = Clients()
+    there("sts"), there("s3")  # moto answers in AWS's name alone
+    there.endpoint_url = "http://127.0.0.1:4610"
+    made = bootstrap("local", there, bucket="state")
     assert made.login == "s3://state?region=us-east-1&endpoint=127.0.0.1:4610&disableSSL=true&s3ForcePathStyle=true"

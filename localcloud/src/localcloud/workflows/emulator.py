@@ -77,8 +77,11 @@ class Workflows:
                 return ExecutionDetails(self.exec_arn, self.name, self.role_arn, self.input_data, start)
 
             def start(self) -> None:
+                # Before it starts: a short one is over before the call that starts it returns.
+                with emulator._lock:
+                    emulator._running[self.exec_arn] = self
                 super().start()
-                emulator._started(self)
+                emulator._later(self, "ExecutionsStarted", "RUNNING")
 
         self._patches.set(parser_models, "Execution", Watched)
         self._watched = Watched
@@ -122,11 +125,6 @@ class Workflows:
             Going(f"execution of {it.state_machine.name}", it.exec_arn, self._waits.until(it.exec_arn))
             for it in running
         ]
-
-    def _started(self, execution: Any) -> None:
-        with self._lock:
-            self._running[execution.exec_arn] = execution
-        self._later(execution, "ExecutionsStarted", "RUNNING")
 
     def _ended(self, execution: Any) -> None:
         status = str(getattr(execution.exec_status, "value", execution.exec_status))
