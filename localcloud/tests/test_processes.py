@@ -176,3 +176,17 @@ Process.start([sys.executable, "-I", "-S", "-u", "-c", code], cwd=Path({str(tmp_
     parent.wait()
     parent.stdout.close()
     wait_until_gone(child)
+
+
+def test_who_has_the_number_of_a_command_that_ended_is_not_killed(tmp_path: Path) -> None:
+    # Linux gives numbers anew after 32,768 processes on some machines: a build's was another program's at the end.
+    ended = start("", tmp_path, Lines())
+    assert ended.wait(20) == 0
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        gone = psutil.Process(stranger.pid)
+        gone._create_time, gone._ident = 1.0, (stranger.pid, 1.0)  # as it knows one that had the number before
+        ended._command.pid, ended._seen = stranger.pid, gone
+        ended.kill()
+        assert ended.memory() == 0
+        assert stranger.poll() is None
+        stranger.kill()

@@ -36,6 +36,8 @@ class Process:
 
     def __init__(self, command: subprocess.Popen[bytes], on_line: Callable[[str], None]) -> None:
         self._command = command
+        # Knows by its start time that it is gone: the number may be another process's by then, which mustn't be killed.
+        self._seen = psutil.Process(command.pid)
         self._on_line = on_line
         self._rest = b""
         self._reading = threading.Lock()
@@ -147,8 +149,7 @@ class Process:
 
     def _tree(self) -> list[psutil.Process]:
         try:
-            command = psutil.Process(self._command.pid)
-            return [command, *command.children(recursive=True)]
+            return [self._seen, *self._seen.children(recursive=True)]
         except psutil.Error:
             return []
 

@@ -119,7 +119,11 @@ class _Fork:
         self._reader = threading.Thread(target=self._read, args=(output, on_line), daemon=True)
         self._reader.start()
         pid = self._answers.readline()
-        self._pid, self._ended = int(pid or 0), not pid
+        self._ended = not pid
+        # Knows by its start time that it is gone: the number may be another process's by then.
+        self._program: psutil.Process | None = None
+        with suppress(psutil.Error, ValueError):
+            self._program = psutil.Process(int(pid))
 
     def wait(self) -> int:
         """See `Running`."""
@@ -132,10 +136,9 @@ class _Fork:
 
     def kill(self) -> None:
         """See `Running`."""
-        if not self._ended:
+        if not self._ended and self._program is not None:
             with suppress(psutil.Error):
-                program = psutil.Process(self._pid)
-                for process in (*program.children(recursive=True), program):
+                for process in (*self._program.children(recursive=True), self._program):
                     process.kill()
         self._answers.close()
         self._connection.close()
