@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from headwater.client.api import Api
 from headwater.client.description import Description
@@ -11,6 +12,9 @@ from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.storage.clients import Clients
 from headwater.storage.table import Table
+
+if TYPE_CHECKING:
+    from headwater.monitoring.log.reading import Reader
 
 
 class Connection:
@@ -54,6 +58,14 @@ class Connection:
     def artifacts(self) -> ArtifactStore:
         """The files of models."""
         return ArtifactStore(self.description.artifacts_bucket, self.clients)
+
+    @cached_property
+    def predictions(self) -> Reader:
+        """The logged predictions; `ImportError` where DuckDB or pandas isn't installed."""
+        from headwater.monitoring.log.reading import Reader
+        from headwater.monitoring.log.store import CompactionStore
+
+        return Reader(CompactionStore(self.description.predictions_bucket, self.table, self.clients))
 
 
 class Verbs:

@@ -107,7 +107,7 @@ class Feedback(Verbs):
         """
         first, last = _span(since, until)
         table = self._registered(model)
-        predictions = self._predictions(table, model, first, last)
+        predictions = self._predictions(model, first, last)
         asked = _asked(self._connection.clients, model, first, last)
         return summarise(model, first, last, FeedbackStore(table).entries(model, first, last), predictions, asked)
 
@@ -176,12 +176,9 @@ class Feedback(Verbs):
         self._connection.registry.versions(model)
         return self._connection.table
 
-    def _predictions(self, table: Table, model: str, first: date, last: date) -> Mapping[date, int]:
+    def _predictions(self, model: str, first: date, last: date) -> Mapping[date, int]:
         with needed("predictions are counted by DuckDB"):
-            from headwater.monitoring.log.reading import Reader
-            from headwater.monitoring.log.store import CompactionStore
-
-        reader = Reader(CompactionStore(self._description.predictions_bucket, table, self._connection.clients))
+            reader = self._connection.predictions
         days = [first + number * _DAY for number in range((last - first).days + 1)]
         return {day: reader.count(model, _start(day), _start(day + _DAY)) for day in days}
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from headwater.monitoring.labels import service
     from headwater.monitoring.labels.coverage import Coverage, WrittenLabel
     from headwater.monitoring.labels.uploading import UploadedLabels
-    from headwater.monitoring.log.reading import Reader
 
 _TOGETHER = 500
 """Labels of a request."""
@@ -179,7 +178,7 @@ class Labels(Verbs):
         with self._labels(model) as labels:
             from headwater.monitoring.days.types import start_of
 
-            days, reader = self._days(as_of), self._reader()
+            days, reader = self._days(as_of), self._connection.predictions
 
             def frames() -> Iterator[pandas.DataFrame]:
                 for day, version in days.answered(model, since, until):
@@ -233,10 +232,3 @@ class Labels(Verbs):
         at = connection.description.predictions_bucket, connection.table, connection.clients
         log, days = CompactionStore(*at), DayStore(*at)
         return Days(log, days, versions, now=datetime.now(UTC), known=known)
-
-    def _reader(self) -> Reader:
-        from headwater.monitoring.log.reading import Reader
-        from headwater.monitoring.log.store import CompactionStore
-
-        connection = self._connection
-        return Reader(CompactionStore(connection.description.predictions_bucket, connection.table, connection.clients))

@@ -12,7 +12,6 @@ from headwater.client.errors import BadTarget, needed
 if TYPE_CHECKING:
     import pandas
 
-    from headwater.monitoring.log.reading import Reader
 
 MOST_ROWS = 1_000_000
 """Rows that `LoggedPredictions.frame` gives at most unless it is told otherwise."""
@@ -54,13 +53,7 @@ class LoggedPredictions:
     def frames(self) -> Iterator[pandas.DataFrame]:
         """The predictions in frames of at most some ten thousand rows; nothing if there are none."""
         self.torn = []
-        frames = self._reader().frames(self.model, self.since, self.until, self.columns, torn=self.torn)
-        while True:
-            # The clients are found by the context, which is the caller's again between two frames.
-            frame = next(frames, None)
-            if frame is None:
-                return
-            yield frame
+        yield from self._connection.predictions.frames(self.model, self.since, self.until, self.columns, torn=self.torn)
 
     def frame(self, *, most_rows: int = MOST_ROWS) -> pandas.DataFrame:
         """All predictions as one frame, without rows if there are none.
@@ -93,11 +86,4 @@ class LoggedPredictions:
 
     def count(self) -> int:
         """How many predictions there are: instances, not requests."""
-        return self._reader().count(self.model, self.since, self.until)
-
-    def _reader(self) -> Reader:
-        from headwater.monitoring.log.reading import Reader
-        from headwater.monitoring.log.store import CompactionStore
-
-        connection = self._connection
-        return Reader(CompactionStore(connection.description.predictions_bucket, connection.table, connection.clients))
+        return self._connection.predictions.count(self.model, self.since, self.until)
